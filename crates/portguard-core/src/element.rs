@@ -1,0 +1,138 @@
+//! What the kernel's sets hold: elements, the lists they stand in, and changes to them.
+
+use std::fmt;
+
+use crate::{Port, Subject, Timestamp};
+
+/// How hard a subject is throttled; the rates are in `[throttle]` of the configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Strength {
+    /// The milder rates.
+    Soft,
+    /// The harder rates.
+    Hard,
+}
+
+impl fmt::Display for Strength {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Soft => "soft",
+            Self::Hard => "hard",
+        })
+    }
+}
+
+/// A list in the kernel, in the order in which a packet meets them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum List {
+    /// Subjects that nothing may touch: no ban, trap or throttle applies to them.
+    Protect,
+    /// Subjects that are always accepted.
+    Allow,
+    /// Subjects whose packets are dropped, all or those to certain ports.
+    Ban,
+    /// Subjects held to the hard rates.
+    ThrottleHard,
+    /// Subjects held to the soft rates.
+    ThrottleSoft,
+}
+
+impl List {
+    /// Every list.
+    pub const ALL: [Self; 5] =
+        [Self::Protect, Self::Allow, Self::Ban, Self::ThrottleHard, Self::ThrottleSoft];
+
+    /// Returns the throttle list of this strength.
+    pub const fn throttle(strength: Strength) -> Self {
+        match strength {
+            Strength::Soft => Self::ThrottleSoft,
+            Strength::Hard => Self::ThrottleHard,
+        }
+    }
+
+    /// Returns the list's name, as in the kernel's set names and on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Protect => "protect",
+            Self::Allow => "allow",
+            Self::Ban => "ban",
+            Self::ThrottleHard => "throttle-hard",
+            Self::ThrottleSoft => "throttle-soft",
+        }
+    }
+}
+
+impl fmt::Display for List {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A subject in a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Element {
+    /// The list that it stands in.
+    pub list: List,
+    /// Whom it is about.
+    pub subject: Subject,
+    /// The one port it is about; `None` for all. Only in [`List::Ban`].
+    pub port: Option<Port>,
+}
+
+impl fmt::Display for Element {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.list, self.subject)?;
+        self.port.map_or(Ok(()), |port| write!(f, " {port}"))
+    }
+}
+
+/// When something ends.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Until(Timestamp);
+
+impl Until {
+    /// It never ends by itself.
+    pub const FOREVER: Self = Self(Timestamp::MAX);
+
+    /// Returns an end at `moment`.
+    pub const fn at(moment: Timestamp) -> Self {
+        Self(moment)
+    }
+
+    /// Returns the moment of the end, `None` if there is none.
+    pub fn moment(self) -> Option<Timestamp> {
+        (self != Self::FOREVER).then_some(self.0)
+    }
+
+    /// Returns whether the end has come at `now`.
+    pub fn is_over(self, now: Timestamp) -> bool {
+        self != Self::FOREVER && self.0 <= now
+    }
+}
+
+impl fmt::Debug for Until {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.moment() {
+            Some(moment) => write!(f, "@{}", moment.as_millis()),
+            None => f.write_str("forever"),
+        }
+    }
+}
+
+/// One difference that the kernel has to take over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// The element shall be in the kernel until then; one that is there gets the new end.
+    Install(Element, Until),
+    /// The element shall not be in the kernel; one that is absent is no error.
+    Remove(Element),
+}
+
+impl Change {
+    /// Returns the element that the change is about.
+    pub const fn element(&self) -> Element {
+        match self {
+            Self::Install(element, _) | Self::Remove(element) => *element,
+        }
+    }
+}

@@ -1,0 +1,294 @@
+//! Journal entries: what the guard decided, refused, noticed and repaired, as data.
+
+use std::{fmt, net::IpAddr, sync::Arc};
+
+use crate::{
+    Evidence, Family, Grade, Health, List, Port, Process, Refusal, Strength, Subject, Timestamp,
+    Until,
+};
+
+/// One line of the journal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    pub note: Note,
+}
+
+/// How much an entry matters to somebody who reads along.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Level {
+    /// What an operator would tell a colleague.
+    Info,
+    /// Worth waking someone eventually.
+    Warning,
+    /// Broken now.
+    Error,
+}
+
+/// What an entry says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// The daemon came up.
+    Started {
+        /// The program's version.
+        version: Arc<str>,
+    },
+    /// The daemon goes down; the text says what happens to the kernel table.
+    Stopped {
+        /// `the kernel table stays` or `the kernel table is removed`.
+        table: Arc<str>,
+    },
+    /// A trap stands.
+    TrapSet {
+        /// The address family.
+        family: Family,
+        /// The address it is bound to.
+        address: IpAddr,
+        /// The port.
+        port: Port,
+    },
+    /// A trap cannot be set.
+    TrapMissing {
+        /// The address family.
+        family: Family,
+        /// The address it would be bound to.
+        address: IpAddr,
+        /// The port.
+        port: Port,
+        /// Why, with the process that holds the port.
+        why: String,
+    },
+    /// Somebody misbehaved.
+    Offence {
+        /// The address that misbehaved.
+        peer: IpAddr,
+        /// The subject that it is counted for.
+        subject: Subject,
+        /// What noticed it (`trap tcp/23`).
+        origin: Arc<str>,
+        /// How far the evidence can be trusted.
+        grade: Grade,
+        /// What was seen.
+        evidence: Evidence,
+        /// Why nothing follows from it, if nothing does.
+        excused: Option<String>,
+    },
+    /// The guard decided.
+    Decision(Decision),
+    /// A measure ended.
+    Release(Release),
+    /// The guard would not do what was asked.
+    Refused {
+        /// Whom it was about.
+        subject: Subject,
+        /// What was asked.
+        measure: Measure,
+        /// Why not.
+        refusal: Refusal,
+        /// Who asked.
+        author: Author,
+    },
+    /// Somebody else changed our table, and what was lost is put back.
+    Repaired {
+        /// What was lost (`flush of set ban4`).
+        what: String,
+        /// Who did it.
+        by: Process,
+    },
+    /// A source's health changed.
+    Health {
+        /// The source's name.
+        source: Arc<str>,
+        /// How it does.
+        health: Health,
+    },
+    /// A batch of changes could not be enforced.
+    NotEnforced {
+        /// Why.
+        why: Arc<str>,
+    },
+    /// A table of the guard is full and something was dropped from it.
+    Full {
+        /// The table's name.
+        table: &'static str,
+        /// What was dropped.
+        dropped: Subject,
+    },
+}
+
+/// What is done to a subject.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Measure {
+    /// Always accept.
+    Allow,
+    /// Hold to low rates.
+    Throttle(Strength),
+    /// Drop.
+    Ban,
+}
+
+impl Measure {
+    /// Returns the measure that a list carries out; none for [`List::Protect`].
+    pub const fn of(list: List) -> Option<Self> {
+        match list {
+            List::Protect => None,
+            List::Allow => Some(Self::Allow),
+            List::Ban => Some(Self::Ban),
+            List::ThrottleHard => Some(Self::Throttle(Strength::Hard)),
+            List::ThrottleSoft => Some(Self::Throttle(Strength::Soft)),
+        }
+    }
+
+    /// Returns the list that carries the measure out.
+    pub const fn list(self) -> List {
+        match self {
+            Self::Allow => List::Allow,
+            Self::Throttle(strength) => List::throttle(strength),
+            Self::Ban => List::Ban,
+        }
+    }
+}
+
+impl fmt::Display for Measure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.list().name())
+    }
+}
+
+/// Who decided something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Author {
+    /// The guard itself, from evidence.
+    Guard,
+    /// An operator over the control socket, with this user id.
+    Operator(u32),
+    /// An administrator who changed our sets with another program (`nft`).
+    Administrator,
+    /// The configuration.
+    Configuration,
+    /// An import from another program.
+    Import,
+}
+
+impl fmt::Display for Author {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Guard => f.write_str("guard"),
+            Self::Operator(uid) => write!(f, "operator (uid {uid})"),
+            Self::Administrator => f.write_str("administrator"),
+            Self::Configuration => f.write_str("configuration"),
+            Self::Import => f.write_str("import"),
+        }
+    }
+}
+
+/// A measure that the guard decided on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// Whom it is about.
+    pub subject: Subject,
+    /// What is done.
+    pub measure: Measure,
+    /// The ports it is limited to; empty for all.
+    pub ports: Vec<Port>,
+    /// When it ends.
+    pub until: Until,
+    /// Which ban in a row it is; 0 if it is none that a ladder gave.
+    pub nth_ban: u32,
+    /// Why.
+    pub reason: Arc<str>,
+    /// Who decided.
+    pub author: Author,
+}
+
+/// The end of a measure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Release {
+    /// Whom it was about.
+    pub subject: Subject,
+    /// What ends.
+    pub measure: Measure,
+    /// Why it ends.
+    pub cause: ReleaseCause,
+}
+
+/// Why a measure ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReleaseCause {
+    /// Its time was over.
+    Expired,
+    /// Somebody lifted it.
+    Lifted(Author),
+    /// The subject was put on the allow list.
+    Allowed,
+    /// The subject is protected, for this reason.
+    Protected(Arc<str>),
+    /// A stronger or longer measure took its place.
+    Replaced,
+    /// The table was full and it was the next to end.
+    Evicted,
+    /// The kernel listed the source, but no handshake was completed.
+    Unconfirmed,
+}
+
+impl fmt::Display for ReleaseCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Expired => f.write_str("its time is over"),
+            Self::Lifted(author) => write!(f, "lifted by {author}"),
+            Self::Allowed => f.write_str("it is on the allow list"),
+            Self::Protected(why) => write!(f, "it is protected: {why}"),
+            Self::Replaced => f.write_str("another measure took its place"),
+            Self::Evicted => f.write_str("the table was full and it was the next to end"),
+            Self::Unconfirmed => f.write_str("no handshake was completed"),
+        }
+    }
+}
+
+impl Note {
+    /// Returns whom the note is about, if it is about somebody.
+    pub fn subject(&self) -> Option<Subject> {
+        match self {
+            Self::Offence { peer, .. } => Some(Subject::address(*peer)),
+            Self::Decision(Decision { subject, .. })
+            | Self::Release(Release { subject, .. })
+            | Self::Refused { subject, .. } => Some(*subject),
+            Self::Full { dropped, .. } => Some(*dropped),
+            _ => None,
+        }
+    }
+
+    /// Returns the stable name of the note's kind, as in `--json`.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Started { .. } => "started",
+            Self::Stopped { .. } => "stopped",
+            Self::TrapSet { .. } => "trap-set",
+            Self::TrapMissing { .. } => "trap-missing",
+            Self::Offence { .. } => "offence",
+            Self::Decision(_) => "decision",
+            Self::Release(_) => "release",
+            Self::Refused { .. } => "refused",
+            Self::Repaired { .. } => "repaired",
+            Self::Health { .. } => "health",
+            Self::NotEnforced { .. } => "not-enforced",
+            Self::Full { .. } => "full",
+        }
+    }
+
+    /// Returns how much the note matters.
+    pub const fn level(&self) -> Level {
+        match self {
+            Self::TrapMissing { .. }
+            | Self::Repaired { .. }
+            | Self::Full { .. }
+            | Self::Health { health: Health::Degraded(_), .. } => Level::Warning,
+            Self::Health { health: Health::Broken(_), .. } | Self::NotEnforced { .. } => {
+                Level::Error
+            }
+            _ => Level::Info,
+        }
+    }
+}

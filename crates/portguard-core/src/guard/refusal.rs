@@ -1,0 +1,92 @@
+//! Why the guard would not do what it was asked: a value, not an error.
+
+use std::fmt;
+
+use crate::{Measure, Subject};
+
+/// What the guard would not do, in one line, and a way out where there is one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct Refusal {
+    /// Why not: lower case, naming the subject.
+    pub why: String,
+    /// What to do instead.
+    pub hint: Option<String>,
+}
+
+impl Refusal {
+    pub(super) fn protected(subject: Subject, why: &str) -> Self {
+        Self {
+            why: format!("{subject} is protected: it {why}"),
+            hint: Some("see [protect] in the configuration".to_owned()),
+        }
+    }
+
+    pub(super) fn covers_protected(subject: Subject, inside: Subject, why: &str) -> Self {
+        Self {
+            why: format!("{subject} contains {inside}, which is protected: it {why}"),
+            hint: Some("use a narrower network".to_owned()),
+        }
+    }
+
+    pub(super) fn allowed(subject: Subject, by: Subject, reason: &str) -> Self {
+        let reason = if reason.is_empty() { String::new() } else { format!(" ({reason})") };
+        let part = if by == subject { String::new() } else { format!(" as part of {by}") };
+        Self {
+            why: format!("{subject} is on the allow list{part}{reason}"),
+            hint: Some(format!("portguard disallow {by}")),
+        }
+    }
+
+    pub(super) fn matches_pattern(subject: Subject, pattern: &str) -> Self {
+        Self {
+            why: format!("{subject} matches the allow pattern `{pattern}`"),
+            hint: Some("see allow.patterns in the configuration".to_owned()),
+        }
+    }
+
+    pub(super) fn not_held(subject: Subject, what: &str) -> Self {
+        Self { why: format!("{subject} is not {what}"), hint: None }
+    }
+
+    pub(super) fn part_of(subject: Subject, by: Subject, what: &str, lift: &str) -> Self {
+        Self {
+            why: format!("{subject} is {what} as part of {by}"),
+            hint: Some(format!("portguard {lift} {by}")),
+        }
+    }
+
+    pub(super) fn from_configuration(subject: Subject) -> Self {
+        Self {
+            why: format!("{subject} is on the allow list by the configuration"),
+            hint: Some("take it out of [allow] and reload".to_owned()),
+        }
+    }
+
+    pub(super) fn full(measure: Measure, cap: usize) -> Self {
+        Self {
+            why: format!("the {measure} list is full: it holds {cap} subjects"),
+            hint: Some("use networks in place of single addresses".to_owned()),
+        }
+    }
+
+    pub(super) fn ports_only_with_ban(measure: Measure) -> Self {
+        Self {
+            why: format!("{measure} can not be limited to ports"),
+            hint: Some("only a ban can".to_owned()),
+        }
+    }
+
+    pub(super) fn too_many_ports(count: usize, most: usize) -> Self {
+        Self {
+            why: format!("{count} ports are too many for one ban; at most {most}"),
+            hint: Some("ban the address for all ports".to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.why)
+    }
+}

@@ -1,0 +1,34 @@
+//! Decides. Events and time go in; decisions, kernel changes and journal entries come out.
+//!
+//! Nothing here may do I/O, read a clock, spawn, lock or block: the moment is always a parameter,
+//! so a recorded day and live traffic run the same code. The driver thread of the daemon owns the
+//! one [`Guard`]; everything else here is plain data that any thread may hold.
+
+pub mod element;
+pub mod entry;
+pub mod event;
+pub mod guard;
+pub mod ladder;
+pub mod pattern;
+pub mod record;
+pub mod service;
+pub mod span;
+pub mod subject;
+pub mod subject_map;
+pub mod time;
+
+pub use element::{Change, Element, List, Strength, Until};
+pub use entry::{Author, Decision, Entry, Level, Measure, Note, Release, ReleaseCause};
+pub use event::{Event, Evidence, Fact, Grade, Health, ListedHold, Offence, Process};
+pub use guard::{
+    Caps, Command, Desired, Done, Guard, Hold, Lifted, Offender, Policy, Refusal, Snapshot,
+    SourceState, TrapState,
+};
+pub use ladder::{Growth, Ladder, Rung};
+pub use pattern::{Pattern, PatternError};
+pub use record::Record;
+pub use service::{Port, Protocol};
+pub use span::{Span, SpanError};
+pub use subject::{Family, Subject, SubjectError};
+pub use subject_map::SubjectMap;
+pub use time::Timestamp;

@@ -1,0 +1,24 @@
+//! What the ledger has to keep.
+
+use crate::{Entry, List, ListedHold, Offender, Port, Subject};
+
+/// One thing for the ledger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Record {
+    /// A journal line.
+    Entry(Entry),
+    /// A hold that is in force from here on; replaces the one with the same list, subject and
+    /// whether it is limited to ports.
+    Hold(ListedHold),
+    /// A hold that is no longer in force.
+    HoldEnded {
+        /// The list.
+        list: List,
+        /// Whom it was about.
+        subject: Subject,
+        /// The ports it was limited to; empty for all.
+        ports: Vec<Port>,
+    },
+    /// A subject's past.
+    Offender(Subject, Offender),
+}

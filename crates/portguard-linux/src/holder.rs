@@ -1,0 +1,185 @@
+//! Who holds a port: listening sockets of this network namespace and the processes behind them.
+
+use std::{
+    fmt, fs, io,
+    net::{IpAddr, Ipv6Addr},
+    path::Path,
+};
+
+use netlink_packet_sock_diag::{
+    SockDiagMessage,
+    inet::{ExtensionFlags, InetRequest, SocketId, StateFlags},
+};
+use netlink_sys::protocols::NETLINK_SOCK_DIAG;
+use portguard_core::{Port, Protocol};
+
+use crate::netlink;
+
+/// A socket that waits for packets or connections, or a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// Protocol and local port.
+    pub port: Port,
+    /// The local address; unspecified if bound to all.
+    pub address: IpAddr,
+    /// The peer's address, unspecified if there is none.
+    pub peer: IpAddr,
+    /// The socket's inode number.
+    pub inode: u64,
+}
+
+/// The process that holds a socket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// Process id.
+    pub pid: u32,
+    /// Command name.
+    pub command: String,
+    /// The systemd unit, from its control group.
+    pub unit: Option<String>,
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (process {})", self.command, self.pid)?;
+        self.unit.as_ref().map_or(Ok(()), |unit| write!(f, " of {unit}"))
+    }
+}
+
+/// Returns every listening TCP socket and every unconnected UDP socket.
+///
+/// # Errors
+/// When the kernel does not answer.
+pub fn listeners() -> io::Result<Vec<Held>> {
+    // UDP sockets that wait for packets from anybody are in state CLOSE.
+    let mut found = sockets(Protocol::Tcp, &StateFlags::LISTEN)?;
+    found.extend(sockets(Protocol::Udp, &StateFlags::CLOSE)?);
+    Ok(found)
+}
+
+/// Returns every established TCP connection.
+///
+/// # Errors
+/// When the kernel does not answer.
+pub fn connections() -> io::Result<Vec<Held>> {
+    sockets(Protocol::Tcp, &StateFlags::ESTABLISHED)
+}
+
+/// Returns the process that keeps `address` and `port` from being bound, if it can be named.
+pub fn holder_of(port: Port, address: IpAddr) -> Option<Holder> {
+    let held = listeners().ok()?.into_iter().find(|held| {
+        held.port == port && held.inode != 0 && is_in_the_way(held.address, address)
+    })?;
+    process_with(held.inode)
+}
+
+/// Returns whether a socket bound to `theirs` keeps `ours` from being bound.
+fn is_in_the_way(theirs: IpAddr, ours: IpAddr) -> bool {
+    let dual_stack = theirs == IpAddr::V6(Ipv6Addr::UNSPECIFIED);
+    let same_family = theirs.is_ipv4() == ours.is_ipv4();
+    theirs == ours
+        || dual_stack
+        || (same_family && (theirs.is_unspecified() || ours.is_unspecified()))
+}
+
+fn sockets(protocol: Protocol, states: &StateFlags) -> io::Result<Vec<Held>> {
+    let mut found = Vec::new();
+    for (family, socket_id) in
+        [(libc::AF_INET, SocketId::new_v4()), (libc::AF_INET6, SocketId::new_v6())]
+    {
+        let request = SockDiagMessage::InetRequest(InetRequest {
+            family: u8::try_from(family).map_err(io::Error::other)?,
+            protocol: protocol.number(),
+            extensions: ExtensionFlags::empty(),
+            states: states.clone(),
+            socket_id,
+        });
+        for message in netlink::dump(NETLINK_SOCK_DIAG, &request)? {
+            let SockDiagMessage::InetResponse(response) = message else { continue };
+            let id = &response.header.socket_id;
+            found.push(Held {
+                port: Port { protocol, number: id.source_port },
+                address: id.source_address,
+                peer: id.destination_address.to_canonical(),
+                inode: u64::from(response.header.inode),
+            });
+        }
+    }
+    Ok(found)
+}
+
+/// Returns the process that has the socket with this inode open.
+fn process_with(inode: u64) -> Option<Holder> {
+    let socket = format!("socket:[{inode}]");
+    processes().find(|pid| holds(*pid, |target| target == socket)).map(holder)
+}
+
+/// Returns the ids of all processes.
+pub(crate) fn processes() -> impl Iterator<Item = u32> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+}
+
+/// Returns whether a process has a descriptor open whose target satisfies `wanted`.
+pub(crate) fn holds(pid: u32, mut wanted: impl FnMut(&str) -> bool) -> bool {
+    let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    descriptors
+        .filter_map(|entry| fs::read_link(entry.path()).ok())
+        .any(|target| target.to_str().is_some_and(&mut wanted))
+}
+
+fn holder(pid: u32) -> Holder {
+    let command = command(pid).unwrap_or_else(|| "a process".to_owned());
+    let groups = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
+    Holder { pid, command, unit: unit_of(&groups) }
+}
+
+/// Returns a process's command name.
+pub(crate) fn command(pid: u32) -> Option<String> {
+    let name = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
+    Some(name.trim_end().to_owned())
+}
+
+/// Returns the innermost systemd unit in the text of `/proc/PID/cgroup` (cgroups(7)).
+fn unit_of(groups: &str) -> Option<String> {
+    let is_unit = |part: &&str| {
+        let extension = Path::new(part).extension().and_then(|extension| extension.to_str());
+        matches!(extension, Some("service" | "scope"))
+    };
+    groups.lines().find_map(|line| line.rsplit('/').find(is_unit).map(str::to_owned))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{TcpListener, UdpSocket};
+
+    use super::*;
+
+    #[test]
+    fn a_listening_socket_is_found_with_its_process() {
+        let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+        let local = socket.local_addr().unwrap();
+        let port = Port { protocol: Protocol::Tcp, number: local.port() };
+        let holder = holder_of(port, "0.0.0.0".parse().unwrap()).unwrap();
+        assert_eq!(holder.pid, std::process::id());
+        assert_eq!(holder_of(port, "127.0.0.2".parse().unwrap()), None);
+    }
+
+    #[test]
+    fn a_udp_socket_is_found_with_its_process() {
+        let socket = UdpSocket::bind("[::1]:0").unwrap();
+        let number = socket.local_addr().unwrap().port();
+        let port = Port { protocol: Protocol::Udp, number };
+        let holder = holder_of(port, "::".parse().unwrap()).unwrap();
+        assert_eq!(holder.pid, std::process::id());
+    }
+
+    #[test]
+    fn the_innermost_unit_names_the_service() {
+        let nested = "0::/system.slice/nginx.service\n";
+        assert_eq!(unit_of(nested), Some("nginx.service".to_owned()));
+        let user = "0::/user.slice/user-0.slice/session-3.scope\n";
+        assert_eq!(unit_of(user), Some("session-3.scope".to_owned()));
+        assert_eq!(unit_of("0::/\n"), None);
+    }
+}

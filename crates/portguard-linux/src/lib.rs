@@ -1,0 +1,11 @@
+//! The only crate that meets the kernel: its packet rules, sockets and processes.
+//!
+//! Everything here is told what to do and reports what is; nothing decides.
+
+pub mod credentials;
+pub mod holder;
+pub mod host;
+mod netlink;
+pub mod nflog;
+pub mod nft;
+pub mod trap;

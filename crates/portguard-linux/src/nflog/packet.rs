@@ -1,0 +1,111 @@
+//! Reads the headers of an IP packet that may be cut off anywhere. Untrusted bytes: fuzzed.
+
+use std::net::IpAddr;
+
+use etherparse::{LaxNetSlice, LaxSlicedPacket, TransportSlice};
+use thiserror::Error;
+
+/// What the headers of an IP packet say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Packet {
+    /// Where it says it comes from.
+    pub source: IpAddr,
+    /// Where it goes.
+    pub destination: IpAddr,
+    /// The transport protocol's number (IANA), behind all extension headers.
+    pub protocol: u8,
+    /// Source and destination port, where the protocol has ports and they were copied.
+    pub ports: Option<(u16, u16)>,
+    /// The flags byte of a TCP header (RFC 9293 3.1), lowest bit FIN.
+    pub tcp_flags: Option<u8>,
+}
+
+/// Why bytes are no IP packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum PacketError {
+    /// The IP header is missing, cut off or malformed.
+    #[error("no whole IP header")]
+    NoIpHeader,
+}
+
+/// Returns what the headers in `bytes` say; what is cut off is left out.
+///
+/// # Errors
+/// When there is no whole IP header.
+pub fn read_packet(bytes: &[u8]) -> Result<Packet, PacketError> {
+    let sliced = LaxSlicedPacket::from_ip(bytes).map_err(|_| PacketError::NoIpHeader)?;
+    let (source, destination, protocol) = match sliced.net.as_ref() {
+        Some(LaxNetSlice::Ipv4(ip)) => (
+            IpAddr::V4(ip.header().source_addr()),
+            IpAddr::V4(ip.header().destination_addr()),
+            ip.payload().ip_number.0,
+        ),
+        Some(LaxNetSlice::Ipv6(ip)) => (
+            IpAddr::V6(ip.header().source_addr()),
+            IpAddr::V6(ip.header().destination_addr()),
+            ip.payload().ip_number.0,
+        ),
+        _ => return Err(PacketError::NoIpHeader),
+    };
+    let (ports, tcp_flags) = match sliced.transport.as_ref() {
+        Some(TransportSlice::Tcp(tcp)) => {
+            let flags = tcp.slice().get(TCP_FLAGS_OFFSET).copied();
+            (Some((tcp.source_port(), tcp.destination_port())), flags)
+        }
+        Some(TransportSlice::Udp(udp)) => (Some((udp.source_port(), udp.destination_port())), None),
+        _ => (None, None),
+    };
+    Ok(Packet { source, destination, protocol, ports, tcp_flags })
+}
+
+/// Offset of the flags byte in a TCP header (RFC 9293 3.1).
+const TCP_FLAGS_OFFSET: usize = 13;
+
+#[cfg(test)]
+mod tests {
+    use etherparse::PacketBuilder;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_syn_reads_as_it_was_written() {
+        let mut bytes = Vec::new();
+        let builder = PacketBuilder::ipv4([192, 0, 2, 7], [198, 51, 100, 1], 64);
+        builder.tcp(40_000, 23, 1, 1024).syn().write(&mut bytes, &[]).unwrap();
+        let packet = read_packet(&bytes).unwrap();
+        assert_eq!(packet.source, IpAddr::from([192, 0, 2, 7]));
+        assert_eq!(packet.destination, IpAddr::from([198, 51, 100, 1]));
+        assert_eq!((packet.protocol, packet.ports), (6, Some((40_000, 23))));
+        assert_eq!(packet.tcp_flags, Some(0x02));
+    }
+
+    #[test]
+    fn a_packet_cut_off_gives_what_it_has() {
+        let mut bytes = Vec::new();
+        let builder = PacketBuilder::ipv6([1; 16], [2; 16], 64);
+        builder.udp(40_000, 53).write(&mut bytes, &[0; 32]).unwrap();
+        let packet = read_packet(&bytes[..44]).unwrap();
+        assert_eq!((packet.protocol, packet.ports), (17, None));
+        assert_eq!(read_packet(&bytes[..39]), Err(PacketError::NoIpHeader));
+        assert_eq!(read_packet(&[]), Err(PacketError::NoIpHeader));
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_the_reader_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            // Whatever it says is right; that it says something is the law.
+            let _ = read_packet(&bytes);
+        }
+
+        #[test]
+        fn no_damage_to_a_real_packet_makes_the_reader_panic(at in 0..60_usize, value: u8) {
+            let mut bytes = Vec::new();
+            let builder = PacketBuilder::ipv6([1; 16], [2; 16], 64);
+            builder.tcp(40_000, 23, 1, 1024).ack(7).write(&mut bytes, &[]).unwrap();
+            bytes[at] = value;
+            // As above.
+            let _ = read_packet(&bytes);
+        }
+    }
+}

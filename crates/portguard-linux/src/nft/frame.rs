@@ -1,0 +1,230 @@
+//! The frame: chains, rules and set definitions, generated whole as text for `nft -f -`. Pure.
+//!
+//! The text is one transaction: it empties and deletes the chains that stand, deletes sets that are
+//! not wanted or differ, and declares everything anew. Sets that stay keep their elements.
+
+mod definition;
+mod rule;
+
+use std::{collections::BTreeSet, fmt, fmt::Write as _, net::IpAddr, time::Duration};
+
+use portguard_core::{Family, List, Protocol};
+
+use super::{element::Carried, inventory::Inventory, set::ListSet};
+
+pub(super) use definition::SetDefinition;
+
+/// What the chains, rules and sets of the table shall be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FrameSpec {
+    /// Priority of the input chain, against the hook's `filter` (0).
+    pub input_priority: i32,
+    /// Whether bans hold for forwarded traffic too.
+    pub forward: bool,
+    /// What one source on the soft throttle list may send.
+    pub throttle_soft: Rates,
+    /// What one source on the hard throttle list may send.
+    pub throttle_hard: Rates,
+    /// The traps.
+    pub traps: Vec<TrapRule>,
+    /// The NFLOG group that hears of touched traps.
+    pub log_group: u16,
+    /// The sets to have beside those that are always there, one for each prefix length in use.
+    pub networks: BTreeSet<ListSet>,
+}
+
+/// What one source may send: new connections for TCP and UDP, packets for ICMP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rates {
+    /// TCP.
+    pub tcp: Rate,
+    /// UDP.
+    pub udp: Rate,
+    /// ICMP and `ICMPv6`.
+    pub icmp: Rate,
+}
+
+/// How many in which time, written `100/minute`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// How many, at least 1.
+    pub count: u32,
+    /// In which time.
+    pub per: RateUnit,
+}
+
+/// The time of a [`Rate`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RateUnit {
+    /// A second.
+    Second,
+    /// A minute.
+    Minute,
+    /// An hour.
+    Hour,
+    /// A day.
+    Day,
+}
+
+/// Ports that no honest peer touches, and what touching them does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrapRule {
+    /// The address family.
+    pub family: Family,
+    /// The transport protocol. A touched UDP port is always [`TrapEvidence::Probe`].
+    pub protocol: Protocol,
+    /// The address that the trap is bound to; `None` for every address of the host.
+    pub address: Option<IpAddr>,
+    /// The ports.
+    pub ports: BTreeSet<u16>,
+    /// What counts as touching them.
+    pub evidence: TrapEvidence,
+    /// How long the element that the kernel adds stays; the guard then says how long for good.
+    pub hold: Duration,
+    /// How wide that element is.
+    pub prefix_len: u8,
+    /// Whether connections are held open after the ban.
+    pub tarpit: bool,
+}
+
+/// What counts as touching a trap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TrapEvidence {
+    /// A completed handshake, which nobody can forge: the source is banned.
+    Handshake,
+    /// The first packet, which anybody can forge: the source is throttled hard. A handshake that
+    /// completes bans here too.
+    Probe,
+}
+
+impl FrameSpec {
+    /// Returns the sets that the frame has for elements.
+    ///
+    /// Always there are the sets of whole addresses of every list, IPv6 /64 networks of bans and
+    /// throttles, and bans of single ports; beside them the `networks`, and what the traps fill.
+    pub fn sets(&self) -> BTreeSet<ListSet> {
+        let families = [Family::V4, Family::V6];
+        let slash_64 = |list| ListSet { prefix_len: 64, ..ListSet::whole(list, Family::V6) };
+        let mut sets: BTreeSet<_> = List::ALL
+            .into_iter()
+            .flat_map(|list| families.map(|family| ListSet::whole(list, family)))
+            .collect();
+        sets.extend([List::Ban, List::ThrottleHard, List::ThrottleSoft].map(slash_64));
+        sets.extend(
+            families.map(|family| ListSet { ports: true, ..ListSet::whole(List::Ban, family) }),
+        );
+        for trap in &self.traps {
+            sets.extend([List::Ban, List::ThrottleHard].map(|list| trap.set(list)));
+        }
+        sets.extend(self.networks.iter().filter(|set| set.list == List::Ban || !set.ports));
+        sets
+    }
+
+    /// Returns the definition of every set of the frame: those for elements and the rate meters.
+    pub(super) fn definitions(&self) -> Vec<SetDefinition> {
+        let mut definitions: Vec<_> = self.sets().into_iter().map(SetDefinition::list).collect();
+        definitions.extend(definition::meters(self));
+        definitions
+    }
+
+    /// Returns the transaction that turns what stands in the table into this frame.
+    ///
+    /// `carried` are the elements of redefined sets, which go back in by the same transaction.
+    pub(super) fn text(&self, table: &str, standing: &Inventory, carried: &[Carried]) -> String {
+        let mut text = String::new();
+        clear(&mut text, table, standing, &self.definitions());
+        declare(&mut text, table, self);
+        for element in carried {
+            writeln!(text, "add element inet {table} {element}").expect(IN_MEMORY);
+        }
+        text
+    }
+}
+
+/// Why writing into a `String` cannot fail.
+const IN_MEMORY: &str = "a string grows as needed";
+
+/// The named counters: packets dropped by bans, and by throttles.
+pub(super) const BANNED: &str = "banned";
+pub(super) const THROTTLED: &str = "throttled";
+
+/// Makes sure that the table exists and takes out of it what the frame does not keep.
+///
+/// Every chain goes, because a base chain's hook and priority cannot be changed in place; the
+/// packets see the old chains until the moment they see the new ones.
+fn clear(text: &mut String, table: &str, standing: &Inventory, wanted: &[SetDefinition]) {
+    let mut line = |words: fmt::Arguments<'_>| {
+        text.write_fmt(words).expect(IN_MEMORY);
+        text.push('\n');
+    };
+    line(format_args!("table inet {table} {{}}"));
+    line(format_args!("flush table inet {table}"));
+    for set in standing.sets.iter().filter(|set| !wanted.contains(set)) {
+        let noun = if set.is_map() { "map" } else { "set" };
+        line(format_args!("delete {noun} inet {table} {}", set.name));
+    }
+    for chain in &standing.chains {
+        line(format_args!("delete chain inet {table} {chain}"));
+    }
+}
+
+fn declare(text: &mut String, table: &str, spec: &FrameSpec) {
+    let mut write = |words: fmt::Arguments<'_>| text.write_fmt(words).expect(IN_MEMORY);
+    write(format_args!("table inet {table} {{\n"));
+    for counter in [BANNED, THROTTLED] {
+        write(format_args!("  counter {counter} {{}}\n"));
+    }
+    for definition in spec.definitions() {
+        write(format_args!("  {definition}\n"));
+    }
+    for chain in rule::chains(spec) {
+        write(format_args!("  chain {} {{\n", chain.name));
+        for line in chain.hook.iter().chain(&chain.rules) {
+            write(format_args!("    {line}\n"));
+        }
+        write(format_args!("  }}\n"));
+    }
+    write(format_args!("}}\n"));
+}
+
+impl TrapRule {
+    /// Returns the set that the kernel puts a source into.
+    fn set(&self, list: List) -> ListSet {
+        let prefix_len = self.prefix_len.min(self.family.bits());
+        ListSet { list, family: self.family, prefix_len, ports: false }
+    }
+}
+
+impl Rate {
+    /// Returns the time after which `packets` more may pass, in whole seconds.
+    fn time_for(self, packets: u32) -> Duration {
+        let seconds = u64::from(packets) * self.per.seconds();
+        Duration::from_secs(seconds.div_ceil(u64::from(self.count.max(1))))
+    }
+}
+
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let per = match self.per {
+            RateUnit::Second => "second",
+            RateUnit::Minute => "minute",
+            RateUnit::Hour => "hour",
+            RateUnit::Day => "day",
+        };
+        write!(f, "{}/{per}", self.count.max(1))
+    }
+}
+
+impl RateUnit {
+    const fn seconds(self) -> u64 {
+        match self {
+            Self::Second => 1,
+            Self::Minute => 60,
+            Self::Hour => 3_600,
+            Self::Day => 86_400,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,282 @@
+//! The rules, in the order of judgement, one function for each reason. Pure.
+
+use std::{
+    collections::BTreeSet,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+};
+
+use portguard_core::{Family, List, Protocol, Strength};
+
+use super::{
+    BANNED, FrameSpec, Rates, THROTTLED, TrapEvidence, TrapRule,
+    definition::{BURST, Metered, meter_name},
+};
+use crate::nft::set::ListSet;
+
+/// A chain: where it is hooked in, if it is, and its rules.
+pub(super) struct Chain {
+    pub(super) name: &'static str,
+    pub(super) hook: Option<String>,
+    pub(super) rules: Vec<String>,
+}
+
+/// How many probes a second are told of at most; the rest is judged all the same.
+const PROBE_LOGS_PER_SECOND: u32 = 2000;
+
+/// How much of a packet goes into the log, in bytes: the headers and the first words.
+const LOGGED_BYTES: u32 = 128;
+
+/// Before connection tracking (-200) and the raw table (-300), after defragmentation (-400), so
+/// that ports can be read and a ban cuts connections that stand.
+const BAN_PRIORITY: i32 = -310;
+
+/// Returns all chains; a chain comes after those that it jumps to.
+pub(super) fn chains(spec: &FrameSpec) -> Vec<Chain> {
+    let sets = spec.sets();
+    vec![
+        meter_chain("throttle_hard", Strength::Hard, &spec.throttle_hard),
+        meter_chain("throttle_soft", Strength::Soft, &spec.throttle_soft),
+        called("throttles", [spare_protected(&sets), throttled(&sets)].concat()),
+        called("traps", [spare_protected(&sets), traps(spec)].concat()),
+        early_chain(spec, &sets),
+        input_chain(spec, &sets),
+    ]
+}
+
+fn called(name: &'static str, rules: Vec<String>) -> Chain {
+    Chain { name, hook: None, rules }
+}
+
+/// What every packet meets first. Forwarded packets pass the prerouting hook only.
+fn early_chain(spec: &FrameSpec, sets: &BTreeSet<ListSet>) -> Chain {
+    let hook = if spec.forward { "prerouting" } else { "input" };
+    Chain {
+        name: "early",
+        hook: Some(format!("type filter hook {hook} priority {BAN_PRIORITY}; policy accept;")),
+        rules: [
+            neighbour_discovery(),
+            pass_listed(sets, List::Protect),
+            pass_listed(sets, List::Allow),
+            held_connections(spec),
+            banned(sets),
+        ]
+        .concat(),
+    }
+}
+
+fn input_chain(spec: &FrameSpec, sets: &BTreeSet<ListSet>) -> Chain {
+    let priority = spec.input_priority;
+    Chain {
+        name: "input",
+        hook: Some(format!("type filter hook input priority {priority}; policy accept;")),
+        rules: [
+            vec![r#"iif "lo" accept comment "loopback""#.to_owned()],
+            pass_listed(sets, List::Allow),
+            // The packet that completes a handshake already counts as established.
+            vec![r#"jump traps comment "traps""#.to_owned()],
+            vec![r#"ct state established,related accept comment "established""#.to_owned()],
+            icmp_essentials(),
+            vec![r#"jump throttles comment "throttles""#.to_owned()],
+        ]
+        .concat(),
+    }
+}
+
+/// Without these IPv6 stops working; the hop limit proves a sender on the link (RFC 4861 section 6.1).
+fn neighbour_discovery() -> Vec<String> {
+    let types = "nd-router-solicit, nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert";
+    vec![format!(
+        r#"icmpv6 type {{ {types} }} ip6 hoplimit 255 accept comment "neighbour discovery""#
+    )]
+}
+
+/// Errors about our own packets, without which connections hang (RFC 4890 section 4.3.1).
+fn icmp_essentials() -> Vec<String> {
+    let errors = "destination-unreachable, time-exceeded, parameter-problem";
+    vec![
+        format!(r#"icmp type {{ {errors} }} accept comment "icmp essentials""#),
+        format!(
+            "icmpv6 type {{ {errors}, packet-too-big, nd-router-solicit, nd-router-advert, \
+             nd-neighbor-solicit, nd-neighbor-advert, nd-redirect }} accept \
+             comment \"icmp essentials\""
+        ),
+    ]
+}
+
+fn pass_listed(sets: &BTreeSet<ListSet>, list: List) -> Vec<String> {
+    of_list(sets, list)
+        .map(|set| format!(r#"{} @{set} accept comment "{list}""#, source(set)))
+        .collect()
+}
+
+/// Neither a trap nor a throttle touches a protected source.
+fn spare_protected(sets: &BTreeSet<ListSet>) -> Vec<String> {
+    of_list(sets, List::Protect)
+        .map(|set| format!(r#"{} @{set} return comment "protect""#, source(set)))
+        .collect()
+}
+
+/// Lets the packets of a held connection pass, so that a tarpit goes on holding a banned source.
+fn held_connections(spec: &FrameSpec) -> Vec<String> {
+    spec.traps
+        .iter()
+        .filter(|trap| trap.tarpit && trap.protocol == Protocol::Tcp)
+        .map(|trap| {
+            let local = if trap.address.is_none() { "fib daddr type local " } else { "" };
+            format!(r#"{local}{} tcp flags & syn == 0 accept comment "tarpit""#, target(trap))
+        })
+        .collect()
+}
+
+fn banned(sets: &BTreeSet<ListSet>) -> Vec<String> {
+    of_list(sets, List::Ban)
+        .map(|set| {
+            let port = if set.ports { " . meta l4proto . th dport" } else { "" };
+            format!(r#"{}{port} @{set} counter name "{BANNED}" drop comment "ban""#, source(set))
+        })
+        .collect()
+}
+
+fn traps(spec: &FrameSpec) -> Vec<String> {
+    spec.traps
+        .iter()
+        .filter(|trap| !trap.ports.is_empty())
+        .flat_map(|trap| match (trap.protocol, trap.evidence) {
+            (Protocol::Tcp, TrapEvidence::Handshake) => handshake(trap, spec.log_group),
+            (Protocol::Tcp, TrapEvidence::Probe) => {
+                let probe = "tcp flags & (fin|syn|rst|ack) == syn";
+                [handshake(trap, spec.log_group), probed(trap, probe, spec.log_group)].concat()
+            }
+            (Protocol::Udp, _) => {
+                // Answers to what this host asked from a port of the same number are no probes.
+                let probe = "ct direction original";
+                let drop = format!(r#"{} {probe} drop comment "trap probe""#, target(trap));
+                [probed(trap, probe, spec.log_group), vec![drop]].concat()
+            }
+        })
+        .collect()
+}
+
+/// Bans on the packet that completes the handshake.
+///
+/// `assured` says that this packet follows our own SYN/ACK. It is let in, so that the host's TCP
+/// verifies it and the trap's listener gets the connection; all later ones meet the ban.
+fn handshake(trap: &TrapRule, log_group: u16) -> Vec<String> {
+    let completes = "ct direction original ct state established ct status assured";
+    listings(trap, List::Ban)
+        .into_iter()
+        .map(|listing| {
+            format!(
+                "{} {completes} {listing} log group {log_group} prefix \"trap:handshake\" \
+                 snaplen {LOGGED_BYTES} accept comment \"trap handshake\"",
+                target(trap)
+            )
+        })
+        .collect()
+}
+
+/// Throttles on a packet that anybody can forge, and tells of it.
+///
+/// `add` leaves an element that is there as it is: a probe must not shorten a longer throttle.
+fn probed(trap: &TrapRule, probe: &str, log_group: u16) -> Vec<String> {
+    let target = target(trap);
+    let mut rules: Vec<_> = listings(trap, List::ThrottleHard)
+        .into_iter()
+        .map(|listing| format!(r#"{target} {probe} {listing} comment "trap probe""#))
+        .collect();
+    rules.push(format!(
+        "{target} {probe} limit rate {PROBE_LOGS_PER_SECOND}/second \
+         log group {log_group} prefix \"trap:probe\" snaplen {LOGGED_BYTES} comment \"trap probe\""
+    ));
+    rules
+}
+
+/// Returns the statements that put a packet's source into a list, with the match each needs.
+///
+/// All neighbours share the link-local /64, so a link-local source is always listed alone.
+fn listings(trap: &TrapRule, list: List) -> Vec<String> {
+    let hold = trap.hold.as_millis().max(1);
+    let add = |set: ListSet| format!("add @{set} {{ {} timeout {hold}ms }}", source(set));
+    let set = trap.set(list);
+    if set.family == Family::V4 || set.prefix_len == Family::V6.bits() {
+        return vec![add(set)];
+    }
+    vec![
+        format!("ip6 saddr fe80::/10 {}", add(ListSet::whole(list, Family::V6))),
+        format!("ip6 saddr != fe80::/10 {}", add(set)),
+    ]
+}
+
+fn throttled(sets: &BTreeSet<ListSet>) -> Vec<String> {
+    [(List::ThrottleHard, "throttle_hard"), (List::ThrottleSoft, "throttle_soft")]
+        .into_iter()
+        .flat_map(|(list, chain)| {
+            of_list(sets, list)
+                .map(move |set| format!(r#"{} @{set} jump {chain} comment "{list}""#, source(set)))
+        })
+        .collect()
+}
+
+/// Drops what goes beyond the rates of one source. IPv6 sources are metered by their /64.
+fn meter_chain(name: &'static str, strength: Strength, rates: &Rates) -> Chain {
+    let meter = |metered: Metered, family: Family| {
+        let matches = match (metered, family) {
+            (Metered::Transport(protocol), _) => {
+                format!("meta l4proto {protocol} ct state new,invalid")
+            }
+            (Metered::Icmp, Family::V4) => "meta l4proto icmp".to_owned(),
+            (Metered::Icmp, Family::V6) => "meta l4proto ipv6-icmp".to_owned(),
+        };
+        let prefix_len = if family == Family::V4 { 32 } else { 64 };
+        let key =
+            source(ListSet { prefix_len, ..ListSet::whole(List::throttle(strength), family) });
+        format!(
+            "{matches} update @{} {{ {key} limit rate over {} burst {BURST} packets }} \
+             counter name \"{THROTTLED}\" drop comment \"throttle {strength} {}\"",
+            meter_name(strength, metered, family),
+            metered.rate(rates),
+            metered.name(),
+        )
+    };
+    let rules = Metered::ALL
+        .into_iter()
+        .flat_map(|metered| [Family::V4, Family::V6].map(|family| meter(metered, family)))
+        .collect();
+    Chain { name, hook: None, rules }
+}
+
+/// Returns the match for packets to a trap's ports.
+fn target(trap: &TrapRule) -> String {
+    let (version, word) = match trap.family {
+        Family::V4 => ("ipv4", "ip"),
+        Family::V6 => ("ipv6", "ip6"),
+    };
+    let address = match trap.address {
+        Some(address) => format!("{word} daddr {address}"),
+        None => format!("meta nfproto {version}"),
+    };
+    let ports: Vec<_> = trap.ports.iter().map(u16::to_string).collect();
+    format!("{} dport {{ {} }} {address}", trap.protocol, ports.join(", "))
+}
+
+/// Returns the expression for the part of the source address that a set compares.
+fn source(set: ListSet) -> String {
+    let word = if set.family == Family::V4 { "ip" } else { "ip6" };
+    if set.prefix_len == set.family.bits() {
+        return format!("{word} saddr");
+    }
+    let host_bits = u32::from(set.family.bits() - set.prefix_len);
+    let mask = match set.family {
+        Family::V4 => {
+            IpAddr::from(Ipv4Addr::from_bits(u32::MAX.checked_shl(host_bits).unwrap_or(0)))
+        }
+        Family::V6 => {
+            IpAddr::from(Ipv6Addr::from_bits(u128::MAX.checked_shl(host_bits).unwrap_or(0)))
+        }
+    };
+    format!("{word} saddr & {mask}")
+}
+
+fn of_list(sets: &BTreeSet<ListSet>, list: List) -> impl Iterator<Item = ListSet> {
+    sets.iter().copied().filter(move |set| set.list == list)
+}

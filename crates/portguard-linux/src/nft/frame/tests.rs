@@ -1,0 +1,205 @@
+use super::*;
+
+fn spec() -> FrameSpec {
+    let rates = |count| {
+        let rate = |per| Rate { count, per };
+        Rates { tcp: rate(RateUnit::Hour), udp: rate(RateUnit::Minute), icmp: rate(RateUnit::Day) }
+    };
+    FrameSpec {
+        input_priority: -10,
+        forward: true,
+        throttle_soft: rates(100),
+        throttle_hard: rates(10),
+        traps: Vec::new(),
+        log_group: 7,
+        networks: BTreeSet::new(),
+    }
+}
+
+fn trap(family: Family, evidence: TrapEvidence) -> TrapRule {
+    TrapRule {
+        family,
+        protocol: Protocol::Tcp,
+        address: None,
+        ports: [23, 83].into(),
+        evidence,
+        hold: Duration::from_secs(90),
+        prefix_len: if family == Family::V4 { 32 } else { 64 },
+        tarpit: false,
+    }
+}
+
+/// Checks that the frame has these lines, in this order.
+fn check(spec: &FrameSpec, expected: &[&str]) {
+    let text = spec.text("guard", &Inventory::default(), &[]);
+    let mut lines = text.lines().map(str::trim);
+    for line in expected {
+        assert!(lines.any(|found| found == *line), "missing or misplaced: {line}\nin:\n{text}");
+    }
+}
+
+#[test]
+fn sets_are_declared_with_time_counter_and_cap() {
+    check(
+        &spec(),
+        &[
+            "table inet guard {}",
+            "flush table inet guard",
+            "set protect4 { type ipv4_addr; flags dynamic,timeout; size 131072; counter; }",
+            "set ban4 { type ipv4_addr; flags dynamic,timeout; size 2097152; counter; }",
+            "set banport4 { type ipv4_addr . inet_proto . inet_service; flags dynamic,timeout; size 131072; counter; }",
+            "set ban6_64 { type ipv6_addr; flags dynamic,timeout; size 2097152; counter; }",
+            "set ban6 { type ipv6_addr; flags dynamic,timeout; size 2097152; counter; }",
+            "set throttle_hard6_64 { type ipv6_addr; flags dynamic,timeout; size 131072; counter; }",
+            r#"set rate_hard_tcp4 { type ipv4_addr; flags dynamic,timeout; size 131072; timeout 2160s; comment "10/hour"; }"#,
+            r#"set rate_soft_udp6 { type ipv6_addr; flags dynamic,timeout; size 131072; timeout 60s; comment "100/minute"; }"#,
+        ],
+    );
+}
+
+#[test]
+fn early_packets_are_judged_protect_allow_tarpit_ban() {
+    let mut spec = spec();
+    spec.networks.insert(ListSet::from_name("ban4_24").unwrap());
+    spec.networks.insert(ListSet::from_name("banport6_48").unwrap());
+    spec.traps.push(TrapRule { tarpit: true, ..trap(Family::V4, TrapEvidence::Handshake) });
+    check(
+        &spec,
+        &[
+            "type filter hook prerouting priority -310; policy accept;",
+            r#"icmpv6 type { nd-router-solicit, nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert } ip6 hoplimit 255 accept comment "neighbour discovery""#,
+            r#"ip saddr @protect4 accept comment "protect""#,
+            r#"ip6 saddr @allow6 accept comment "allow""#,
+            r#"fib daddr type local tcp dport { 23, 83 } meta nfproto ipv4 tcp flags & syn == 0 accept comment "tarpit""#,
+            r#"ip saddr & 255.255.255.0 @ban4_24 counter name "banned" drop comment "ban""#,
+            r#"ip saddr @ban4 counter name "banned" drop comment "ban""#,
+            r#"ip saddr . meta l4proto . th dport @banport4 counter name "banned" drop comment "ban""#,
+            r#"ip6 saddr & ffff:ffff:ffff:: . meta l4proto . th dport @banport6_48 counter name "banned" drop comment "ban""#,
+            r#"ip6 saddr & ffff:ffff:ffff:ffff:: @ban6_64 counter name "banned" drop comment "ban""#,
+        ],
+    );
+}
+
+#[test]
+fn forwarded_traffic_is_left_alone_on_demand() {
+    check(
+        &FrameSpec { forward: false, ..spec() },
+        &["chain early {", "type filter hook input priority -310; policy accept;"],
+    );
+}
+
+#[test]
+fn traps_come_before_what_is_established() {
+    check(
+        &spec(),
+        &[
+            "type filter hook input priority -10; policy accept;",
+            r#"iif "lo" accept comment "loopback""#,
+            r#"ip saddr @allow4 accept comment "allow""#,
+            r#"jump traps comment "traps""#,
+            r#"ct state established,related accept comment "established""#,
+            r#"icmp type { destination-unreachable, time-exceeded, parameter-problem } accept comment "icmp essentials""#,
+            r#"jump throttles comment "throttles""#,
+        ],
+    );
+}
+
+#[test]
+fn a_completed_handshake_bans_in_the_width_of_the_trap() {
+    let mut spec = spec();
+    spec.traps.push(trap(Family::V4, TrapEvidence::Handshake));
+    spec.traps.push(TrapRule {
+        address: Some("2001:db8::1".parse().unwrap()),
+        ..trap(Family::V6, TrapEvidence::Handshake)
+    });
+    let of_v6 = "tcp dport { 23, 83 } ip6 daddr 2001:db8::1 \
+                 ct direction original ct state established ct status assured";
+    check(
+        &spec,
+        &[
+            "chain traps {",
+            r#"ip saddr @protect4 return comment "protect""#,
+            r#"tcp dport { 23, 83 } meta nfproto ipv4 ct direction original ct state established ct status assured add @ban4 { ip saddr timeout 90000ms } log group 7 prefix "trap:handshake" snaplen 128 accept comment "trap handshake""#,
+            &format!(
+                r#"{of_v6} ip6 saddr fe80::/10 add @ban6 {{ ip6 saddr timeout 90000ms }} log group 7 prefix "trap:handshake" snaplen 128 accept comment "trap handshake""#
+            ),
+            &format!(
+                r#"{of_v6} ip6 saddr != fe80::/10 add @ban6_64 {{ ip6 saddr & ffff:ffff:ffff:ffff:: timeout 90000ms }} log group 7 prefix "trap:handshake" snaplen 128 accept comment "trap handshake""#
+            ),
+        ],
+    );
+}
+
+#[test]
+fn a_probe_throttles_and_is_told_of_in_measure() {
+    let mut spec = spec();
+    spec.traps.push(trap(Family::V4, TrapEvidence::Probe));
+    spec.traps.push(TrapRule {
+        protocol: Protocol::Udp,
+        prefix_len: 24,
+        ..trap(Family::V4, TrapEvidence::Handshake)
+    });
+    let syn = "tcp dport { 23, 83 } meta nfproto ipv4 tcp flags & (fin|syn|rst|ack) == syn";
+    let datagram = "udp dport { 23, 83 } meta nfproto ipv4 ct direction original";
+    check(
+        &spec,
+        &[
+            "set throttle_hard4_24 { type ipv4_addr; flags dynamic,timeout; size 131072; counter; }",
+            &format!(
+                r#"{syn} add @throttle_hard4 {{ ip saddr timeout 90000ms }} comment "trap probe""#
+            ),
+            &format!(
+                r#"{syn} limit rate 2000/second log group 7 prefix "trap:probe" snaplen 128 comment "trap probe""#
+            ),
+            &format!(
+                r#"{datagram} add @throttle_hard4_24 {{ ip saddr & 255.255.255.0 timeout 90000ms }} comment "trap probe""#
+            ),
+            &format!(r#"{datagram} drop comment "trap probe""#),
+        ],
+    );
+}
+
+#[test]
+fn throttles_meter_each_source_hard_before_soft() {
+    check(
+        &spec(),
+        &[
+            "chain throttle_hard {",
+            r#"meta l4proto tcp ct state new,invalid update @rate_hard_tcp4 { ip saddr limit rate over 10/hour burst 5 packets } counter name "throttled" drop comment "throttle hard tcp""#,
+            r#"meta l4proto ipv6-icmp update @rate_hard_icmp6 { ip6 saddr & ffff:ffff:ffff:ffff:: limit rate over 10/day burst 5 packets } counter name "throttled" drop comment "throttle hard icmp""#,
+            "chain throttles {",
+            r#"ip saddr @protect4 return comment "protect""#,
+            r#"ip saddr @throttle_hard4 jump throttle_hard comment "throttle-hard""#,
+            r#"ip6 saddr & ffff:ffff:ffff:ffff:: @throttle_soft6_64 jump throttle_soft comment "throttle-soft""#,
+        ],
+    );
+}
+
+#[test]
+fn what_is_not_wanted_goes_first() {
+    let foreign = SetDefinition { flags: 0x8, ..spec().definitions().swap_remove(0) };
+    let standing = Inventory {
+        is_dormant: false,
+        chains: vec!["input".to_owned(), "stranger".to_owned()],
+        sets: vec![
+            SetDefinition { name: "verdicts".to_owned(), ..foreign },
+            SetDefinition { size: 7, ..SetDefinition::list(ListSet::from_name("ban4").unwrap()) },
+            SetDefinition::list(ListSet::from_name("ban6").unwrap()),
+            SetDefinition::list(ListSet::from_name("ban4_9").unwrap()),
+        ],
+    };
+    let text = spec().text("guard", &standing, &[]);
+    let cleared: Vec<_> = text.lines().take_while(|line| !line.ends_with('{')).collect();
+    assert_eq!(
+        cleared,
+        [
+            "table inet guard {}",
+            "flush table inet guard",
+            "delete map inet guard verdicts",
+            "delete set inet guard ban4",
+            "delete set inet guard ban4_9",
+            "delete chain inet guard input",
+            "delete chain inet guard stranger",
+        ]
+    );
+}

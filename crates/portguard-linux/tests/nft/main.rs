@@ -1,0 +1,12 @@
+//! The kernel table against the real kernel, each test in a network namespace of its own.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod bulk;
+mod frame;
+mod monitor;
+mod namespace;
+mod peer;
+mod setting;
+mod table;
+mod traffic;

@@ -1,0 +1,13 @@
+//! The store as its users see it: on real files, real full disks and against real `kill -9`.
+
+#![expect(clippy::unwrap_used, reason = "the functions that tests share are tests too")]
+
+mod crash;
+mod damage;
+mod disk;
+mod keeper;
+mod question;
+mod retention;
+mod round_trip;
+mod sample;
+mod version;

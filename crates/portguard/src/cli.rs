@@ -1,0 +1,235 @@
+//! The command line: what can be asked, and where each question goes.
+
+pub(crate) mod ask;
+pub(crate) mod client;
+pub(crate) mod local;
+pub(crate) mod order;
+pub(crate) mod show;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use portguard_core::{Span, Subject, service::PortRange};
+
+/// Guards a Linux host: bans whoever touches a trap, remembers it, and tells why.
+#[derive(Debug, Parser)]
+#[command(name = "portguard", version, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    /// What to do; without a command: show the status.
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+/// Options of every command.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Global {
+    /// The configuration file.
+    #[arg(long, global = true, value_name = "FILE", default_value = crate::config::DEFAULT_PATH)]
+    pub(crate) config: PathBuf,
+    /// The daemon's control socket; by default the one in the configured run_dir.
+    #[arg(long, global = true, value_name = "PATH")]
+    pub(crate) socket: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Print without colour (as NO_COLOR does, and as where standard output is no terminal).
+    #[arg(long, global = true)]
+    pub(crate) no_color: bool,
+    /// Say less.
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+    /// Say more.
+    #[arg(short, long, global = true, conflicts_with = "quiet")]
+    pub(crate) verbose: bool,
+}
+
+/// What can be asked.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the guard in the foreground.
+    Daemon {
+        /// Decide and report everything, change nothing in the kernel.
+        #[arg(long)]
+        observe: bool,
+    },
+    /// Show posture, health of every source, counts and enforcement.
+    Status,
+    /// Ban an address or network.
+    Ban {
+        #[command(flatten)]
+        whom: Whom,
+        /// For these ports only (`tcp/22`, `udp/60000-61000`); may be repeated.
+        #[arg(long, value_name = "P", value_delimiter = ',')]
+        ports: Vec<PortRange>,
+    },
+    /// End a ban.
+    Unban {
+        /// An address or network.
+        #[arg(value_name = "ADDR", required_unless_present = "all")]
+        subject: Option<Subject>,
+        /// End every ban.
+        #[arg(long, conflicts_with = "subject")]
+        all: bool,
+    },
+    /// Put an address or network on the allow list.
+    Allow {
+        #[command(flatten)]
+        whom: Whom,
+    },
+    /// Take an address or network off the allow list.
+    Disallow {
+        /// An address or network.
+        #[arg(value_name = "ADDR")]
+        subject: Subject,
+    },
+    /// Hold an address or network to low rates.
+    Throttle {
+        /// An address or network.
+        #[arg(value_name = "ADDR")]
+        subject: Subject,
+        /// How low.
+        strength: StrengthName,
+        /// For how long (`90s`, `10m`, `1d12h`, `forever`).
+        #[arg(long = "for", value_name = "D")]
+        span: Option<Span>,
+        /// Why, for the journal.
+        #[arg(long, value_name = "T", default_value = "")]
+        reason: String,
+    },
+    /// End a throttle.
+    Unthrottle {
+        /// An address or network.
+        #[arg(value_name = "ADDR")]
+        subject: Subject,
+    },
+    /// List bans, the allow list, throttles, protected subjects or offenders.
+    List {
+        /// What to list.
+        #[arg(value_enum, default_value = "bans")]
+        what: Listed,
+        /// Offenders with the most bans first.
+        #[arg(long, value_enum)]
+        sort: Option<SortKey>,
+    },
+    /// Ask the kernel about an address. Exit 0: banned or throttled, 1: not.
+    Check {
+        /// An address or network.
+        #[arg(value_name = "ADDR")]
+        subject: Subject,
+    },
+    /// Tell the whole story of an address: evidence, decisions, kernel, and how to undo them.
+    Why {
+        /// An address or network.
+        #[arg(value_name = "ADDR")]
+        subject: Subject,
+    },
+    /// Show the traps and their catch.
+    Traps,
+    /// Show the journal.
+    Events {
+        /// Go on as new lines come.
+        #[arg(short, long)]
+        follow: bool,
+        /// Only the last so much time.
+        #[arg(long, value_name = "D")]
+        since: Option<Span>,
+        /// Only what is about this address or network, around it or inside it.
+        #[arg(long, value_name = "ADDR")]
+        subject: Option<Subject>,
+    },
+    /// Check or show the configuration.
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+    /// Take over what another program has.
+    Import {
+        /// Which program.
+        #[arg(value_enum)]
+        source: ImportSource,
+        /// Where it keeps its files.
+        path: PathBuf,
+        /// Only tell what would be taken over.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Print completions for a shell.
+    Completions {
+        /// Which shell.
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+    /// Write the manual pages into a folder.
+    Man {
+        /// The folder.
+        dir: PathBuf,
+    },
+}
+
+/// Whom a measure is about, for how long and why.
+#[derive(Debug, Args)]
+pub(crate) struct Whom {
+    /// An address or network.
+    #[arg(value_name = "ADDR")]
+    pub(crate) subject: Subject,
+    /// For how long (`90s`, `10m`, `1d12h`, `forever`); without it forever.
+    #[arg(long = "for", value_name = "D")]
+    pub(crate) span: Option<Span>,
+    /// Why, for the journal.
+    #[arg(long, value_name = "T", default_value = "")]
+    pub(crate) reason: String,
+}
+
+/// How low a throttle's rates are.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum StrengthName {
+    /// The rates of [throttle.soft].
+    Soft,
+    /// The rates of [throttle.hard].
+    Hard,
+}
+
+/// What can be listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Listed {
+    /// Bans in force.
+    Bans,
+    /// The allow list.
+    Allowed,
+    /// Throttles in force.
+    Throttled,
+    /// Who is protected, and why.
+    Protected,
+    /// Who misbehaved before.
+    Offenders,
+}
+
+/// What offenders can be sorted by.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum SortKey {
+    /// Bans and offences, most first.
+    Count,
+}
+
+/// What can be asked of the configuration.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Check a configuration and name every mistake.
+    Check {
+        /// The file; by default the one of --config.
+        file: Option<PathBuf>,
+    },
+    /// Show the configuration in effect, defaults included.
+    Show,
+    /// Print the JSON Schema of the configuration.
+    Schema,
+}
+
+/// Programs whose data can be taken over.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum ImportSource {
+    /// Port Trap: a folder with list_of_ports.txt, whitelist.txt, for_permanent_ban.txt, datatrap.db.
+    PortTrap,
+}

@@ -1,0 +1,257 @@
+//! The parts of the configuration that are read and checked, but take no effect yet.
+
+use std::collections::BTreeMap;
+
+use portguard_core::{Span, Subject, service::PortRange};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    guarding::{section, written},
+    value::{Rate, Size, Written},
+};
+
+/// Declares a section whose keys are all given by the user, some of them required.
+macro_rules! entry {
+    ($(#[$about:meta])* $name:ident { $($(#[$doc:meta])* $key:ident: $kind:ty,)* }) => {
+        $(#[$about])*
+        #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+        #[serde(deny_unknown_fields)]
+        pub(crate) struct $name { $($(#[$doc])* pub(crate) $key: $kind,)* }
+    };
+}
+
+entry! {
+    /// A name for ports.
+    Service {
+        /// The ports (`tcp/22`).
+        ports: Vec<Written<PortRange>>,
+        /// New connections of one source; above it they are turned away.
+        rate: Option<Written<Rate>>,
+    }
+}
+
+section! {
+    /// Which ports are open.
+    Ports {
+        /// Open even if nothing listens.
+        always: Vec<Written<PortRange>> = vec![written("tcp/22")],
+        /// Never opened, even if something listens.
+        never: Vec<Written<PortRange>> = Vec::new(),
+        /// Whose listening sockets open their ports: `all`, `approved` or `none`.
+        follow: Follow = Follow::Approved,
+        /// How long a port stays open after its listener is gone.
+        grace: Written<Span> = written("0s"),
+        /// Who may open what; all keys given must match.
+        approve: Vec<Approve> = Vec::new(),
+    }
+}
+
+/// Whose listening sockets open their ports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Follow {
+    /// Everybody's.
+    All,
+    /// Those that are approved.
+    Approved,
+    /// Nobody's.
+    None,
+}
+
+entry! {
+    /// Who may open what.
+    Approve {
+        /// The systemd unit.
+        unit: Option<String>,
+        /// The program's file.
+        exe: Option<String>,
+        /// The user.
+        user: Option<String>,
+        /// The ports; any if left out.
+        ports: Option<Vec<Written<PortRange>>>,
+    }
+}
+
+entry! {
+    /// A log source and the rule that reads it.
+    Watch {
+        /// Its name.
+        name: String,
+        /// Matches of the systemd journal.
+        journal: Option<Vec<String>>,
+        /// Files, with wildcards.
+        files: Option<Vec<String>>,
+        /// The rule.
+        rule: String,
+        /// So many matches are an offence.
+        howmany: Option<u32>,
+        /// Within this time.
+        within: Option<Written<Span>>,
+        /// Name of the ladder.
+        ladder: Option<String>,
+        /// Ban for these ports only.
+        ports: Option<Vec<Written<PortRange>>>,
+    }
+}
+
+section! {
+    /// Where rules are found.
+    Rules {
+        /// Folders of our own rules.
+        dirs: Vec<String> = vec!["/etc/portguard/rules.d".to_owned()],
+        /// Folders of fail2ban's filters.
+        filter_dirs: Vec<String> = vec!["/etc/fail2ban/filter.d".to_owned()],
+    }
+}
+
+entry! {
+    /// A standing scan of packet decisions.
+    Scan {
+        /// `blocked` or `allowed`.
+        rule: String,
+        /// `tcp`, `udp`, `icmp` or `any`.
+        r#type: String,
+        /// So many packets are an offence.
+        howmany: u32,
+        /// Within this time.
+        within: Written<Span>,
+        /// The list an offender is put on.
+        set: String,
+        /// For how long.
+        remove_after: Written<Span>,
+    }
+}
+
+section! {
+    /// The record of packet decisions.
+    Packets {
+        /// Its size in memory.
+        capacity: Written<Size> = written("64MiB"),
+        /// A file for the classic log lines; empty: none.
+        text_file: String = String::new(),
+        /// The file is cut at this size.
+        text_max: Written<Size> = written("100MiB"),
+    }
+}
+
+section! {
+    /// The control file.
+    Remote {
+        /// Where it is fetched; empty: nowhere.
+        url: String = String::new(),
+        /// How often.
+        every: Written<Span> = written("5m"),
+        /// Public keys; the file must be signed by one of them.
+        keys: Vec<String> = Vec::new(),
+        /// Whether unsigned files are taken.
+        unsigned: bool = false,
+        /// How old a signed file may be.
+        max_age: Written<Span> = written("1d"),
+        /// Which services it may drive.
+        services: Vec<String> = Vec::new(),
+        /// Where the status page is written; empty: nowhere.
+        status_page: String = String::new(),
+    }
+}
+
+section! {
+    /// The knock: one signed packet opens a service for its sender.
+    Knock {
+        /// Where it is read; empty: nowhere.
+        listen: String = String::new(),
+        /// Public keys of those who may knock.
+        keys: Vec<String> = Vec::new(),
+        /// Which services it may open.
+        services: Vec<String> = vec!["ssh".to_owned()],
+        /// For how long.
+        open_for: Written<Span> = written("30s"),
+    }
+}
+
+section! {
+    /// A local port made reachable through an SSH reverse tunnel.
+    Share {
+        /// Name of a provider, or user@host[:port].
+        provider: String = "localhost.run".to_owned(),
+        /// A share ends by itself after this time.
+        r#for: Written<Span> = written("2h"),
+        /// Where host keys are kept.
+        known_hosts: String = "/var/lib/portguard/known_hosts".to_owned(),
+        /// Providers by name.
+        providers: BTreeMap<String, Provider> = BTreeMap::from([("localhost.run".to_owned(), Provider {
+            login: "nokey@localhost.run:22".to_owned(),
+            remote_port: 80,
+            url: r"https://[a-z0-9-]+\.lhr\.life".to_owned(),
+        })]),
+    }
+}
+
+entry! {
+    /// An SSH server that makes ports reachable.
+    Provider {
+        /// user@host:port.
+        login: String,
+        /// The port asked for.
+        remote_port: u16,
+        /// A pattern of the address that it prints.
+        url: String,
+    }
+}
+
+entry! {
+    /// Addresses from elsewhere.
+    Feed {
+        /// Its name.
+        name: String,
+        /// An address or a file.
+        source: String,
+        /// `auto`, `plain`, `netset`, `csv`, `spamhaus` or `json`.
+        format: Option<String>,
+        /// The list they are put on.
+        set: String,
+        /// How often it is fetched.
+        every: Option<Written<Span>>,
+    }
+}
+
+section! {
+    /// Sister hosts.
+    Fleet {
+        /// NATS servers; empty: this host stands alone.
+        nats: Vec<String> = Vec::new(),
+        /// File with the credentials.
+        creds: String = String::new(),
+        /// Name of the bucket.
+        bucket: String = "portguard-bans".to_owned(),
+        /// How many other members must ban a subject before this host does too.
+        accept: u32 = 1,
+        /// Which of our own decisions are told to the others.
+        share: Vec<String> = vec!["trap".to_owned(), "watch".to_owned()],
+    }
+}
+
+section! {
+    /// The web face.
+    Web {
+        /// Where it listens.
+        listen: String = "127.0.0.1:6060".to_owned(),
+        /// File with the certificate.
+        tls_certificate: String = String::new(),
+        /// File with its key.
+        tls_key: String = String::new(),
+        /// How long a login lasts.
+        session: Written<Span> = written("12h"),
+    }
+}
+
+section! {
+    /// Figures for Prometheus.
+    Metrics {
+        /// Where they are served; empty: nowhere.
+        listen: String = String::new(),
+    }
+}
+
+/// Subjects that a port is reserved for, in an anomaly rule.
+pub(crate) type Only = Vec<Written<Subject>>;

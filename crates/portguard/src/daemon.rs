@@ -1,0 +1,356 @@
+//! The daemon: builds the guard, its sources and its pipes, and waits for signals.
+//!
+//! The main thread takes signals, re-reads the configuration, and tries taken trap ports again; the
+//! guard thread decides; the enforcer thread talks to the kernel; the ledger thread to the disk; the
+//! control socket has a runtime of its own; each source has a thread.
+
+mod api;
+mod driver;
+mod enforcer;
+mod inbox;
+mod journal;
+mod ledger;
+mod restore;
+mod source;
+mod system;
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use crossbeam_channel::Sender;
+use portguard_core::{Caps, Fact, Guard, Level, Note, Timestamp};
+use portguard_linux::{credentials, nft::Table};
+
+use crate::{
+    clock,
+    config::{self, Config, Loaded, OnExit, Posture},
+    exit::{Failed, Turn},
+};
+
+use self::{
+    api::{Desk, Roles},
+    driver::Driver,
+    enforcer::{Enforcer, Requests, Work, with_causes},
+    inbox::Inbox,
+    ledger::LedgerThread,
+    source::{packets::SharedPlans, traps::Traps},
+    system::Signal,
+};
+
+pub(crate) use system::surroundings;
+
+/// How often a trap whose port was taken is tried again.
+const RETRY_TRAPS_EVERY: Duration = Duration::from_secs(30);
+
+/// How long the daemon may take to stop before it is said to hang.
+const STOP_WITHIN: Duration = Duration::from_secs(10);
+
+/// What does not change while the daemon runs, and what is shown of it.
+pub(crate) struct About {
+    pub(crate) version: String,
+    pub(crate) since: Timestamp,
+    pub(crate) posture: String,
+    pub(crate) observe: bool,
+    /// The configuration in effect, as TOML.
+    pub(crate) configuration: Mutex<String>,
+    restored: AtomicBool,
+}
+
+impl About {
+    /// Returns whether everything that the ledger remembers has been handed to the guard.
+    pub(crate) fn is_restored(&self) -> bool {
+        self.restored.load(Ordering::Acquire)
+    }
+}
+
+/// What can be changed by reading the configuration again.
+struct Shared {
+    plans: SharedPlans,
+    protect: source::host::SharedProtect,
+    hosts: source::hosts::SharedHosts,
+}
+
+/// The running daemon, as the main thread sees it.
+struct Daemon {
+    config: Config,
+    path: PathBuf,
+    about: Arc<About>,
+    inbox: Inbox,
+    work: Sender<Work>,
+    traps: Traps,
+    shared: Shared,
+    guard: JoinHandle<Guard>,
+    enforcer: JoinHandle<()>,
+    ledger: JoinHandle<()>,
+}
+
+/// Runs the daemon until a signal ends it.
+pub(crate) fn run(path: &Path, socket: Option<&Path>, observe: bool) -> Result<(), Failed> {
+    let around = system::surroundings();
+    let Loaded { mut config, warnings } =
+        config::load(path, &around).map_err(|mistakes| config::failed(&mistakes))?;
+    config.guard.observe |= observe;
+    for warning in &warnings {
+        journal::say(Level::Warning, warning);
+    }
+    let signals = system::signals().map_err(|error| Failed::environment(error.to_string()))?;
+    let listener = api::listen(socket.unwrap_or(&config.socket()))
+        .map_err(|error| Failed::environment(with_causes(&error)))?;
+    let daemon = Daemon::start(config, path, listener)?;
+    system::notify_ready();
+    daemon.wait(&signals)
+}
+
+impl Daemon {
+    fn start(
+        config: Config,
+        path: &Path,
+        listener: std::os::unix::net::UnixListener,
+    ) -> Result<Self, Failed> {
+        let environment = |error: std::io::Error| Failed::environment(error.to_string());
+        let now = clock::now();
+        let about = about(&config, now);
+        let (inbox, inputs) = inbox::inbox();
+        let (work, to_do) = enforcer::queue();
+        let guard = prepared_guard(&config, now);
+        inbox.deliver(Fact::Noted(Note::Started { version: about.version.as_str().into() }));
+
+        // Traps before the frame: a port that is taken must have no rule that bans its users.
+        let traps = Traps::set(config.trap_plans(), &inbox);
+        let table = open_table(&config)?;
+        let ownership = table.as_ref().map(Table::ownership);
+        let mut enforcer = Enforcer::new(table, config.frame(traps.rules()), inbox.clone());
+        enforcer.start().map_err(|why| Failed::new(Turn::NotEnforced, why))?;
+
+        let (records, kept) = crossbeam_channel::bounded(ledger::QUEUE_DEPTH);
+        let ledger_path = config.guard.state_dir.join("ledger.db");
+        let ledger = LedgerThread::open(&ledger_path, config.retention(), inbox.clone());
+        let desk = Desk {
+            about: about.clone(),
+            inbox: inbox.clone(),
+            reached: enforcer.progress(),
+            written: ledger.progress(),
+            kernel: Requests(work.clone()),
+            ledger: ledger.reader(),
+            roles: Arc::new(roles(&config)),
+        };
+        let restoring = ledger.reader();
+        let driver = Driver {
+            guard,
+            inputs,
+            changes: work.clone(),
+            records,
+            watchdog: system::watchdog(),
+        };
+        let enforcer = source::start("enforcer", move || enforcer.run(&to_do)).map_err(environment)?;
+        let ledger = source::start("ledger", move || ledger.run(&kept)).map_err(environment)?;
+        let guard = std::thread::Builder::new()
+            .name("guard".to_owned())
+            .spawn(move || driver.run())
+            .map_err(environment)?;
+
+        let shared = Shared {
+            plans: Arc::new(RwLock::new(traps.plans())),
+            protect: Arc::new(RwLock::new(config.protection())),
+            hosts: Arc::new(RwLock::new(config.hosts())),
+        };
+        if let Some(ownership) = ownership {
+            source::table::start(&config.firewall.table, ownership, inbox.clone(), work.clone())
+                .and_then(|()| {
+                    source::packets::start(config::LOG_GROUP, shared.plans.clone(), inbox.clone())
+                })
+                .map_err(environment)?;
+        }
+        source::host::start(shared.protect.clone(), inbox.clone()).map_err(environment)?;
+        source::hosts::start(shared.hosts.clone(), inbox.clone()).map_err(environment)?;
+        let restorer = restore::Restorer {
+            reader: restoring,
+            inbox: inbox.clone(),
+            work: work.clone(),
+            about: about.clone(),
+        };
+        source::start("restore", move || restorer.run()).map_err(environment)?;
+        source::start("api", move || {
+            if let Err(error) = api::serve(listener, desk) {
+                journal::say(Level::Error, &format!("the control socket failed: {error}"));
+            }
+        })
+        .map_err(environment)?;
+        let path = path.to_owned();
+        Ok(Self { config, path, about, inbox, work, traps, shared, guard, enforcer, ledger })
+    }
+
+    /// Waits for signals until one ends the daemon.
+    fn wait(mut self, signals: &crossbeam_channel::Receiver<Signal>) -> Result<(), Failed> {
+        loop {
+            match signals.recv_timeout(RETRY_TRAPS_EVERY) {
+                Ok(Signal::Reload) => {
+                    system::notify_reloading();
+                    self.reload();
+                    system::notify_ready();
+                }
+                Ok(Signal::Stop) | Err(crossbeam_channel::RecvTimeoutError::Disconnected) => break,
+                Err(crossbeam_channel::RecvTimeoutError::Timeout) => {
+                    if self.traps.retry(&self.inbox) {
+                        self.send_frame();
+                    }
+                }
+            }
+            if self.guard.is_finished() || self.enforcer.is_finished() {
+                return Err(Failed::bug("a thread of the daemon ended unasked"));
+            }
+        }
+        system::notify_stopping();
+        self.stop()
+    }
+
+    /// Reads the configuration again; a bad one changes nothing and is named in the journal.
+    fn reload(&mut self) {
+        let loaded = match config::load(&self.path, &system::surroundings()) {
+            Ok(loaded) => loaded,
+            Err(mistakes) => {
+                for mistake in mistakes {
+                    journal::say(Level::Error, &format!("configuration not taken over: {mistake}"));
+                }
+                return;
+            }
+        };
+        for warning in &loaded.warnings {
+            journal::say(Level::Warning, warning);
+        }
+        let Loaded { mut config, .. } = loaded;
+        for (what, old, new) in unchangeable(&self.config, &config) {
+            if old != new {
+                journal::say(Level::Warning, &format!("{what} takes effect with the next start"));
+            }
+        }
+        config.guard.observe = self.config.guard.observe;
+        config.firewall.table.clone_from(&self.config.firewall.table);
+        let replace = PoisonError::into_inner;
+        *self.shared.protect.write().unwrap_or_else(replace) = config.protection();
+        *self.shared.hosts.write().unwrap_or_else(PoisonError::into_inner) = config.hosts();
+        *self.about.configuration.lock().unwrap_or_else(PoisonError::into_inner) = config.to_toml();
+        self.config = config;
+        self.reset_guard();
+        self.traps.stop();
+        self.traps = Traps::set(self.config.trap_plans(), &self.inbox);
+        *self.shared.plans.write().unwrap_or_else(PoisonError::into_inner) = self.traps.plans();
+        self.send_frame();
+        journal::say(Level::Info, "configuration read again");
+    }
+
+    /// Hands the new policy to the guard before anything else of the new configuration counts.
+    fn reset_guard(&self) {
+        let policy = self.config.policy();
+        let told = self.inbox.ask(Box::new(move |guard, now| {
+            guard.configure(policy, now);
+            guard.forget_traps();
+            Box::new(|_| {})
+        }));
+        if told.is_err() {
+            journal::say(Level::Error, "the guard is too busy for the new allow list; reload again");
+        }
+    }
+
+    fn send_frame(&self) {
+        let frame = self.config.frame(self.traps.rules());
+        // The enforcer is gone only when the daemon goes down.
+        let _ = self.work.send(Work::Frame(Box::new(frame)));
+    }
+
+    /// Stops: traps first, then what is under way is finished and written.
+    fn stop(mut self) -> Result<(), Failed> {
+        let remove = self.config.guard.on_exit == OnExit::Remove;
+        let table = if remove { "the kernel table is removed" } else { "the kernel table stays" };
+        self.traps.stop();
+        self.inbox.deliver(Fact::Noted(Note::Stopped { table: table.into() }));
+        self.inbox.stop();
+        let deadline = std::time::Instant::now() + STOP_WITHIN;
+        let clean = joined(self.guard, deadline).is_some();
+        // The enforcer may already be gone.
+        let _ = self.work.send(Work::Stop { remove });
+        let clean = joined(self.enforcer, deadline).is_some() && clean;
+        let clean = joined(self.ledger, deadline).is_some() && clean;
+        // The socket may have been removed by hand.
+        let _ = std::fs::remove_file(self.config.socket());
+        if clean {
+            Ok(())
+        } else {
+            Err(Failed::environment("a thread did not stop in time; the kernel table is as it was"))
+        }
+    }
+}
+
+fn about(config: &Config, now: Timestamp) -> Arc<About> {
+    let posture = match config.guard.posture {
+        Posture::Open => "open",
+        Posture::Closed => "closed",
+    };
+    Arc::new(About {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        since: now,
+        posture: posture.to_owned(),
+        observe: config.guard.observe,
+        configuration: Mutex::new(config.to_toml()),
+        restored: AtomicBool::new(false),
+    })
+}
+
+/// Returns a guard that knows who must not be touched before it hears of anybody.
+fn prepared_guard(config: &Config, now: Timestamp) -> Guard {
+    let mut guard = Guard::new(Caps::default());
+    guard.configure(config.policy(), now);
+    let (protected, _) = source::host::protected(&config.protection());
+    let fact = Fact::Protected(protected);
+    guard.handle_event(portguard_core::Event { at: now, fact }, now);
+    guard
+}
+
+fn open_table(config: &Config) -> Result<Option<Table>, Failed> {
+    if config.guard.observe {
+        return Ok(None);
+    }
+    Table::open(&config.firewall.table).map(Some).map_err(|error| {
+        Failed::new(Turn::NotEnforced, format!("cannot talk to the kernel's nf_tables: {error}"))
+            .hint("run it as root, or with CAP_NET_ADMIN; --observe needs neither")
+    })
+}
+
+fn roles(config: &Config) -> Roles {
+    Roles {
+        readers: credentials::group_id(&config.api.group),
+        operators: credentials::group_id(&config.api.operators),
+        own_uid: rustix::process::getuid().as_raw(),
+    }
+}
+
+/// Returns the settings that a running daemon can not take over.
+fn unchangeable<'a>(
+    old: &'a Config,
+    new: &'a Config,
+) -> [(&'static str, std::borrow::Cow<'a, str>, std::borrow::Cow<'a, str>); 4] {
+    [
+        ("guard.state_dir", old.guard.state_dir.to_string_lossy(), new.guard.state_dir.to_string_lossy()),
+        ("guard.run_dir", old.guard.run_dir.to_string_lossy(), new.guard.run_dir.to_string_lossy()),
+        ("firewall.table", old.firewall.table.as_str().into(), new.firewall.table.as_str().into()),
+        ("guard.observe", old.guard.observe.to_string().into(), new.guard.observe.to_string().into()),
+    ]
+}
+
+/// Waits for a thread until the deadline and returns what it left.
+fn joined<T>(thread: JoinHandle<T>, deadline: std::time::Instant) -> Option<T> {
+    while !thread.is_finished() {
+        if std::time::Instant::now() >= deadline {
+            return None;
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    thread.join().ok()
+}

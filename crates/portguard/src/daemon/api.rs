@@ -1,0 +1,160 @@
+//! The control socket: HTTP and JSON on a unix socket, on a thread and a runtime of its own.
+//!
+//! Who asks is told by the kernel (`SO_PEERCRED`), never by the request. Every order leads to
+//! `Guard::handle_command`, and is answered when the kernel and the ledger have it.
+
+mod answer;
+mod ask;
+mod order;
+mod role;
+
+use std::{
+    os::unix::{fs::PermissionsExt as _, net::UnixListener as StdListener},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use axum::{
+    Extension, Router,
+    http::{HeaderValue, header::CONTENT_TYPE},
+    response::IntoResponse,
+    routing::get,
+};
+use hyper_util::{rt::TokioIo, service::TowerToHyperService};
+use tokio::{
+    net::UnixListener,
+    sync::{Semaphore, watch},
+};
+use utoipa::OpenApi;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{About, enforcer::{Reached, Requests}, inbox::Inbox, ledger::{SharedReader, Written}};
+
+pub(crate) use role::Roles;
+
+/// How many connections may be open at once; further ones wait in the socket's backlog. A face
+/// holds one or two, so this is far more than the faces of one host have.
+const MOST_CONNECTIONS: usize = 128;
+
+/// How long an order waits for the kernel and the ledger before it is said to have failed.
+const ORDER_PATIENCE: Duration = Duration::from_secs(10);
+
+/// What the handlers need.
+#[derive(Clone)]
+pub(crate) struct Desk {
+    pub(crate) about: Arc<About>,
+    pub(crate) inbox: Inbox,
+    pub(crate) reached: watch::Receiver<Reached>,
+    pub(crate) written: watch::Receiver<Written>,
+    pub(crate) kernel: Requests,
+    pub(crate) ledger: SharedReader,
+    pub(crate) roles: Arc<Roles>,
+}
+
+/// Why the control socket can not be opened.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ListenError {
+    /// Another daemon answers there.
+    #[error("another daemon already answers at {}", .0.display())]
+    Taken(PathBuf),
+    /// The system refuses.
+    #[error("cannot open the control socket {}", .0.display())]
+    Open(PathBuf, #[source] std::io::Error),
+}
+
+/// Opens the control socket. Everybody may connect; the peer's credentials decide what for.
+pub(crate) fn listen(path: &Path) -> Result<StdListener, ListenError> {
+    let fail = |error| ListenError::Open(path.to_owned(), error);
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(fail)?;
+    }
+    if std::os::unix::net::UnixStream::connect(path).is_ok() {
+        return Err(ListenError::Taken(path.to_owned()));
+    }
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(fail(error)),
+        _ => {}
+    }
+    let listener = StdListener::bind(path).map_err(fail)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o666)).map_err(fail)?;
+    listener.set_nonblocking(true).map_err(fail)?;
+    Ok(listener)
+}
+
+/// Answers until the process ends.
+pub(crate) fn serve(listener: StdListener, desk: Desk) -> std::io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(4)
+        .build()?;
+    runtime.block_on(async move {
+        let listener = UnixListener::from_std(listener)?;
+        let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+        let (router, description) = routes(desk.clone());
+        let router = with_description(router, &description);
+        loop {
+            let Ok(place) = places.clone().acquire_owned().await else { return Ok(()) };
+            let stream = match listener.accept().await {
+                Ok((stream, _)) => stream,
+                Err(_) => {
+                    // Out of descriptors or memory: let some connections end first.
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    continue;
+                }
+            };
+            let role = desk.roles.of(&stream);
+            let service = TowerToHyperService::new(router.clone().layer(Extension(role)));
+            tokio::spawn(async move {
+                let connection = hyper::server::conn::http1::Builder::new()
+                    .timer(hyper_util::rt::TokioTimer::new())
+                    .header_read_timeout(Duration::from_secs(30))
+                    .serve_connection(TokioIo::new(stream), service);
+                // A peer that hangs up in the middle is its own affair.
+                let _ = connection.await;
+                drop(place);
+            });
+        }
+    })
+}
+
+#[derive(OpenApi)]
+#[openapi(info(
+    title = "Portguard control socket",
+    description = "HTTP over the unix socket of the daemon. The peer's user and groups decide \
+                   what it may ask: members of api.group may read, root and members of \
+                   api.operators may order."
+))]
+struct Description;
+
+fn router() -> OpenApiRouter<Desk> {
+    OpenApiRouter::with_openapi(Description::openapi())
+        .routes(routes!(ask::status))
+        .routes(routes!(ask::list))
+        .routes(routes!(ask::offenders))
+        .routes(routes!(ask::check))
+        .routes(routes!(ask::why))
+        .routes(routes!(ask::traps))
+        .routes(routes!(ask::events))
+        .routes(routes!(ask::config))
+        .routes(routes!(order::hold))
+        .routes(routes!(order::hold_many))
+        .routes(routes!(order::lift))
+        .routes(routes!(order::import))
+}
+
+fn routes(desk: Desk) -> (Router, utoipa::openapi::OpenApi) {
+    let (router, description) = router().split_for_parts();
+    (router.with_state(desk), description)
+}
+
+fn with_description(router: Router, description: &utoipa::openapi::OpenApi) -> Router {
+    let text = description.to_pretty_json().unwrap_or_default();
+    router.route(
+        "/v1/openapi.json",
+        get(move || async move {
+            let json = HeaderValue::from_static("application/json");
+            ([(CONTENT_TYPE, json)], text).into_response()
+        }),
+    )
+}

@@ -1,0 +1,126 @@
+//! The guard thread: owns the guard, feeds it one input after the other, and hands on what follows.
+
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError};
+use portguard_core::{Guard, Record};
+
+use crate::{clock, daemon::journal};
+
+use super::{
+    enforcer::Work,
+    inbox::{Answer, Input, Marks},
+    ledger::Keep,
+};
+
+/// Longest sleep, so that the watchdog hears of the thread in time.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+
+/// Shortest sleep while changes wait for the enforcer to make room.
+const BACK_PRESSURE_WAIT: Duration = Duration::from_millis(1);
+
+/// How many inputs are taken in a row before what followed is handed on.
+const INPUTS_IN_A_ROW: usize = 256;
+
+/// The guard and the pipes out of its thread.
+pub(crate) struct Driver {
+    pub(crate) guard: Guard,
+    pub(crate) inputs: Receiver<Input>,
+    /// Changes for the kernel; when full they wait in the guard.
+    pub(crate) changes: Sender<Work>,
+    /// Records for the ledger, numbered; when full they wait in `unsent`.
+    pub(crate) records: Sender<Keep>,
+    /// Called at least every [`LONGEST_WAIT`].
+    pub(crate) watchdog: Box<dyn FnMut() + Send>,
+}
+
+impl Driver {
+    /// Runs until told to stop.
+    pub(crate) fn run(mut self) -> Guard {
+        let mut marks = Marks { generation: 0, record: 0 };
+        let mut waiting: Option<Work> = None;
+        loop {
+            (self.watchdog)();
+            let mut answers: Vec<Answer> = Vec::new();
+            let mut stopping = false;
+            match self.inputs.recv_timeout(self.time_to_wait(waiting.is_some())) {
+                Ok(input) => {
+                    stopping |= self.take(input, &mut answers);
+                    for input in self.inputs.try_iter().take(INPUTS_IN_A_ROW).collect::<Vec<_>>() {
+                        stopping |= self.take(input, &mut answers);
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => self.guard.handle_timeout(clock::now()),
+                Err(RecvTimeoutError::Disconnected) => stopping = true,
+            }
+            self.hand_on_records(&mut marks);
+            self.hand_on_changes(&mut waiting, &mut marks);
+            marks.generation = self.guard.desired().generation();
+            for answer in answers {
+                answer(marks);
+            }
+            if stopping {
+                return self.guard;
+            }
+        }
+    }
+
+    fn time_to_wait(&self, is_pressed: bool) -> Duration {
+        if is_pressed || self.guard.is_resyncing() {
+            return BACK_PRESSURE_WAIT;
+        }
+        let now = clock::now();
+        let due = self.guard.poll_timeout().map_or(LONGEST_WAIT, |due| due.since(now));
+        // Ends are kept to the millisecond; a wait of zero would spin within it.
+        due.clamp(BACK_PRESSURE_WAIT, LONGEST_WAIT)
+    }
+
+    /// Takes one input in and returns whether it is the last.
+    fn take(&mut self, input: Input, answers: &mut Vec<Answer>) -> bool {
+        let now = clock::now();
+        match input {
+            Input::Event(event) => self.guard.handle_event(event, now),
+            Input::Ask(ask) => answers.push(ask(&mut self.guard, now)),
+            Input::Stop => return true,
+        }
+        false
+    }
+
+    /// Hands records to the ledger and to the system log. The ledger thread only ever waits for
+    /// the disk and keeps a bounded backlog of its own, so waiting for it here is short.
+    fn hand_on_records(&mut self, marks: &mut Marks) {
+        while let Some(record) = self.guard.poll_record() {
+            if let Record::Entry(entry) = &record {
+                journal::write(entry);
+            }
+            marks.record += 1;
+            let deadline = Instant::now() + LEDGER_PATIENCE;
+            if self.records.send_deadline(Keep { number: marks.record, record }, deadline).is_err() {
+                journal::say_lost_record();
+            }
+        }
+    }
+
+    fn hand_on_changes(&mut self, waiting: &mut Option<Work>, marks: &mut Marks) {
+        loop {
+            let next = waiting.take().or_else(|| {
+                let (generation, change) = self.guard.poll_change()?;
+                marks.generation = generation;
+                Some(Work::Change(generation, change))
+            });
+            let Some(work) = next else { return };
+            match self.changes.try_send(work) {
+                Ok(()) => {}
+                Err(TrySendError::Full(work)) => {
+                    *waiting = Some(work);
+                    return;
+                }
+                Err(TrySendError::Disconnected(_)) => return,
+            }
+        }
+    }
+}
+
+/// How long the guard thread waits for a ledger thread whose queue is full (it holds
+/// [`super::ledger::QUEUE_DEPTH`] records) before a record is given up and said to be lost.
+const LEDGER_PATIENCE: Duration = Duration::from_millis(200);

@@ -1,0 +1,285 @@
+//! The enforcer thread: owns the kernel table, takes changes over in batches, repairs what others
+//! broke, and reports how it went. Without a table it only observes and changes nothing.
+
+mod kernel;
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use portguard_core::{Change, Fact, Health, Note, Process, Subject};
+use portguard_linux::nft::{ApplyError, FrameSpec, ListSet, NotApplied, Table, Verdict};
+use portguard_api::view;
+use tokio::sync::{oneshot, watch};
+
+use crate::clock;
+
+use super::inbox::Inbox;
+
+/// How many pieces of work may wait: two full transactions. When full, changes wait in the guard,
+/// which always has the newest.
+const QUEUE_DEPTH: usize = 16_384;
+
+/// Changes taken over in one go.
+const BATCH: usize = 8_192;
+
+/// How often the frame is verified without any sign of change, in case a sign was lost.
+const VERIFY_EVERY: Duration = Duration::from_secs(30);
+
+/// Name of the kernel table among the sources.
+pub(crate) const NAME: &str = "kernel";
+
+/// Something for the enforcer.
+pub(crate) enum Work {
+    /// A change with its generation.
+    Change(u64, Change),
+    /// A new frame.
+    Frame(Box<FrameSpec>),
+    /// Somebody else may have changed the table.
+    Verify(Process),
+    /// Report what the kernel holds that the guard may not know.
+    Adopt,
+    /// Look a subject up; bans of these ports too.
+    Check(Subject, Vec<portguard_core::Port>, oneshot::Sender<Result<view::Check, String>>),
+    /// Count.
+    State(oneshot::Sender<KernelState>),
+    /// End, and remove the table if so told.
+    Stop { remove: bool },
+}
+
+/// How far the kernel has come.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Reached {
+    /// All changes up to this generation are in, or failed.
+    pub(crate) generation: u64,
+    /// Why the last batch failed, if it did.
+    pub(crate) failure: Option<Arc<str>>,
+}
+
+/// What the kernel counts.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct KernelState {
+    /// Elements in our sets, if the kernel tells.
+    pub(crate) installed: Option<u64>,
+    /// What was dropped.
+    pub(crate) turned_away: view::TurnedAway,
+}
+
+/// Sends questions to the enforcer.
+#[derive(Clone)]
+pub(crate) struct Requests(pub(crate) Sender<Work>);
+
+impl Requests {
+    /// Asks the kernel about a subject, bans of these ports included.
+    pub(crate) async fn check(
+        &self,
+        subject: Subject,
+        ports: Vec<portguard_core::Port>,
+    ) -> Result<view::Check, String> {
+        let gone = || "the enforcer is too busy or gone".to_owned();
+        let (sender, receiver) = oneshot::channel();
+        self.0.try_send(Work::Check(subject, ports, sender)).map_err(|_| gone())?;
+        receiver.await.map_err(|_| gone())?
+    }
+
+    /// Asks the kernel for its counts; none if the enforcer has no time.
+    pub(crate) async fn state(&self) -> KernelState {
+        let (sender, receiver) = oneshot::channel();
+        match self.0.try_send(Work::State(sender)) {
+            Ok(()) => receiver.await.unwrap_or_default(),
+            Err(_) => KernelState::default(),
+        }
+    }
+}
+
+/// Returns both ends of the enforcer's queue.
+pub(crate) fn queue() -> (Sender<Work>, Receiver<Work>) {
+    bounded(QUEUE_DEPTH)
+}
+
+/// The table and what it should look like.
+pub(crate) struct Enforcer {
+    /// `None`: only observe.
+    table: Option<Table>,
+    frame: FrameSpec,
+    /// Prefix lengths that need a set of their own, gathered from the changes.
+    networks: BTreeSet<ListSet>,
+    inbox: Inbox,
+    reached: watch::Sender<Reached>,
+    generation: u64,
+    broken: bool,
+}
+
+impl Enforcer {
+    pub(crate) fn new(table: Option<Table>, frame: FrameSpec, inbox: Inbox) -> Self {
+        let (reached, _) = watch::channel(Reached::default());
+        let networks = BTreeSet::new();
+        Self { table, frame, networks, inbox, reached, generation: 0, broken: false }
+    }
+
+    pub(crate) fn progress(&self) -> watch::Receiver<Reached> {
+        self.reached.subscribe()
+    }
+
+    /// Puts the first frame in. Elements of an earlier life stay in their sets.
+    pub(crate) fn start(&mut self) -> Result<(), String> {
+        self.apply_frame()
+    }
+
+    /// Works until told to stop, or until nobody is left to give work.
+    pub(crate) fn run(mut self, work: &Receiver<Work>) {
+        loop {
+            let mut batch = Vec::new();
+            let mut next = match work.recv_timeout(VERIFY_EVERY) {
+                Ok(first) => Some(first),
+                Err(RecvTimeoutError::Timeout) => Some(Work::Verify(Process::default())),
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
+            while let Some(Work::Change(generation, change)) = next {
+                self.generation = generation;
+                batch.push(change);
+                next = if batch.len() < BATCH { work.try_recv().ok() } else { None };
+            }
+            if !batch.is_empty() {
+                self.take_over(&batch);
+            }
+            match next {
+                Some(Work::Stop { remove }) => return self.stop(remove),
+                Some(other) => self.handle(other),
+                None => {}
+            }
+        }
+    }
+
+    fn handle(&mut self, work: Work) {
+        match work {
+            Work::Frame(frame) => {
+                self.frame = *frame;
+                if let Err(why) = self.apply_frame() {
+                    self.report(Some(why));
+                }
+            }
+            Work::Verify(by) => self.verify(by),
+            Work::Adopt => {
+                if let Some(table) = &mut self.table {
+                    let held = kernel::everything(table, &self.frame.sets(), clock::now());
+                    self.inbox.deliver(held);
+                }
+            }
+            // Whoever asked may have hung up.
+            Work::Check(subject, ports, reply) => {
+                let _ = reply.send(kernel::check(self.table.as_mut(), subject, &ports));
+            }
+            Work::State(reply) => {
+                let _ = reply.send(kernel::state(self.table.as_mut(), &self.frame.sets()));
+            }
+            Work::Change(..) | Work::Stop { .. } => {}
+        }
+    }
+
+    /// Takes changes over; a prefix length without a set gets one first.
+    fn take_over(&mut self, changes: &[Change]) {
+        let Some(table) = &mut self.table else { return self.report(None) };
+        match table.apply(changes, clock::now()) {
+            Ok(outcome) => {
+                let first = outcome.not_applied.first().map(NotApplied::to_string);
+                self.report(first);
+            }
+            Err(ApplyError::MissingSet(_)) => {
+                let sets = self.frame.sets();
+                let wanted = changes.iter().map(|change| ListSet::of(&change.element()));
+                self.networks.extend(wanted.filter(|set| !sets.contains(set)));
+                match self.apply_frame() {
+                    Ok(()) => self.take_over(changes),
+                    Err(why) => self.report(Some(why)),
+                }
+            }
+            Err(error) => {
+                self.report(Some(with_causes(&error)));
+                self.verify(Process::default());
+            }
+        }
+    }
+
+    fn apply_frame(&mut self) -> Result<(), String> {
+        let known = self.frame.sets();
+        self.frame.networks.extend(self.networks.difference(&known));
+        let Some(table) = &mut self.table else { return Ok(()) };
+        match table.apply_frame(&self.frame) {
+            Ok(_) => {
+                self.tell_health(Health::Good);
+                Ok(())
+            }
+            Err(error) => {
+                let why = with_causes(&error);
+                self.tell_health(Health::Broken(why.clone()));
+                Err(why)
+            }
+        }
+    }
+
+    /// Compares the kernel with what was applied and repairs what differs.
+    fn verify(&mut self, by: Process) {
+        let Some(table) = &mut self.table else { return };
+        let what = match table.verify() {
+            Ok(Verdict::Intact) => {
+                if std::mem::take(&mut self.broken) {
+                    self.lost("changes that failed".to_owned(), by);
+                }
+                return;
+            }
+            Ok(Verdict::TableMissing) => "the table was deleted".to_owned(),
+            Ok(Verdict::FrameChanged) => "the frame was changed".to_owned(),
+            Ok(Verdict::Flushed { sets }) => {
+                let names: Vec<String> = sets.iter().map(ToString::to_string).collect();
+                format!("flush of set {}", names.join(", "))
+            }
+            Err(error) => return self.report(Some(with_causes(&error))),
+        };
+        match self.apply_frame() {
+            Ok(()) => self.lost(what, by),
+            Err(why) => self.report(Some(why)),
+        }
+    }
+
+    fn lost(&self, what: String, by: Process) {
+        self.inbox.deliver(Fact::KernelLost { what, by });
+    }
+
+    fn report(&mut self, failure: Option<String>) {
+        self.broken |= failure.is_some();
+        let generation = self.generation;
+        let failure: Option<Arc<str>> = failure.map(Arc::from);
+        let news = failure != self.reached.borrow().failure;
+        self.reached.send_replace(Reached { generation, failure: failure.clone() });
+        if news {
+            self.inbox.deliver(Fact::Outcome { generation, failure });
+        } else {
+            // Only moves the mark on; the next one says the same and more.
+            self.inbox.report(Fact::Outcome { generation, failure });
+        }
+    }
+
+    fn tell_health(&self, health: Health) {
+        self.inbox.report(Fact::Health { source: NAME.into(), health });
+    }
+
+    fn stop(&mut self, remove: bool) {
+        if let Some(table) = self.table.as_mut().filter(|_| remove)
+            && let Err(error) = table.remove()
+        {
+            self.inbox.report(Fact::Noted(Note::NotEnforced { why: error.to_string().into() }));
+        }
+    }
+}
+
+/// Returns an error with all its causes in one line.
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text.push_str(": ");
+        text.push_str(&inner.to_string());
+        cause = inner.source();
+    }
+    text
+}

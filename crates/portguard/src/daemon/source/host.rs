@@ -1,0 +1,91 @@
+//! Who is protected: this host's addresses, its gateways and resolvers, the peers of live
+//! authenticated sessions, and what the configuration names.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs, io,
+    net::IpAddr,
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
+
+use portguard_core::{Fact, Health, Subject};
+use portguard_linux::host;
+
+use crate::{config::Protect, daemon::inbox::Inbox};
+
+use super::tell;
+
+const NAME: &str = "protection";
+
+/// How often sessions and resolvers are looked up; addresses and routes are told by the kernel.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// Where the resolvers are configured.
+const RESOLV_CONF: &str = "/etc/resolv.conf";
+
+/// What is protected by the configuration; replaced when it is read again.
+pub(crate) type SharedProtect = Arc<RwLock<Protect>>;
+
+/// Returns everybody who is protected right now, each with the reason; what can not be found out
+/// is left out and named.
+pub(crate) fn protected(protect: &Protect) -> (BTreeMap<Subject, Arc<str>>, Option<String>) {
+    let mut found: BTreeMap<Subject, Arc<str>> = BTreeMap::new();
+    let mut troubles = Vec::new();
+    let mut add = |addresses: BTreeSet<IpAddr>, why: &'static str| {
+        for address in addresses.into_iter().filter(|address| !address.is_unspecified()) {
+            found.entry(Subject::address(address)).or_insert_with(|| why.into());
+        }
+    };
+    let mut known = |result: io::Result<BTreeSet<IpAddr>>, what: &str| {
+        result.unwrap_or_else(|error| {
+            troubles.push(format!("{what}: {error}"));
+            BTreeSet::new()
+        })
+    };
+    if protect.own_addresses {
+        add(known(host::own_addresses(), "own addresses"), "is an address of this host");
+    }
+    if protect.gateways {
+        add(known(host::gateways(), "gateways"), "is a gateway of this host");
+    }
+    if protect.resolvers {
+        let text = fs::read_to_string(RESOLV_CONF).unwrap_or_default();
+        add(host::resolvers(&text), "is a name server of this host");
+    }
+    if protect.ssh_peers {
+        add(host::ssh_peers(), "has a live authenticated session");
+    }
+    for subject in &protect.addresses {
+        found.entry(*subject).or_insert_with(|| "is named in the configuration".into());
+    }
+    let troubles = (!troubles.is_empty()).then(|| troubles.join("; "));
+    (found, troubles)
+}
+
+/// Watches who is protected, on a thread of its own.
+pub(crate) fn start(protect: SharedProtect, inbox: Inbox) -> io::Result<()> {
+    super::start(NAME, move || watch(&protect, &inbox)).map(drop)
+}
+
+fn watch(protect: &SharedProtect, inbox: &Inbox) {
+    let changes = host::Watch::open();
+    if let Err(error) = &changes {
+        tell(inbox, NAME, Health::Degraded(format!("changes are seen late: {error}")));
+    }
+    let mut known = BTreeMap::new();
+    loop {
+        let wanted = protect.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let (found, troubles) = protected(&wanted);
+        if found != known {
+            known.clone_from(&found);
+            inbox.deliver(Fact::Protected(found));
+        }
+        tell(inbox, NAME, troubles.map_or(Health::Good, Health::Degraded));
+        match &changes {
+            // Several changes come in a row: the next look sees them all.
+            Ok(changes) => drop(changes.wait(LOOK_EVERY)),
+            Err(_) => std::thread::sleep(LOOK_EVERY),
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! Portguard's one program: the daemon, and the commands that speak with it.
+
+mod cli;
+mod clock;
+mod config;
+mod daemon;
+mod exit;
+mod import;
+
+use std::{path::Path, process::ExitCode};
+
+use clap::Parser as _;
+use portguard_api::order::{LiftedName, MeasureName};
+
+use crate::{
+    cli::{
+        Cli, Command, ConfigCommand, Global, ImportSource, Whom, ask, client::Client, local, order,
+    },
+    exit::Failed,
+};
+
+fn main() -> ExitCode {
+    let Cli { global, command } = Cli::parse();
+    match run(&global, command.unwrap_or(Command::Status)) {
+        Ok(code) => code,
+        Err(failed) => failed.tell(),
+    }
+}
+
+/// Carries out a command and returns the exit code of its answer.
+fn run(global: &Global, command: Command) -> Result<ExitCode, Failed> {
+    let client = || connect(global);
+    match command {
+        Command::Daemon { observe } => {
+            daemon::run(&global.config, global.socket.as_deref(), observe)?;
+        }
+        Command::Status => ask::status(&client()?, global)?,
+        Command::Ban { whom, ports } => {
+            order::hold(&client()?, global, MeasureName::Ban, whom, &ports)?;
+        }
+        Command::Unban { subject, all: _ } => {
+            order::lift(&client()?, global, LiftedName::Ban, subject)?;
+        }
+        Command::Allow { whom } => order::hold(&client()?, global, MeasureName::Allow, whom, &[])?,
+        Command::Disallow { subject } => {
+            order::lift(&client()?, global, LiftedName::Allow, Some(subject))?;
+        }
+        Command::Throttle { subject, strength, span, reason } => {
+            order::throttle(&client()?, global, strength, Whom { subject, span, reason })?;
+        }
+        Command::Unthrottle { subject } => {
+            order::lift(&client()?, global, LiftedName::Throttle, Some(subject))?;
+        }
+        Command::List { what, sort } => ask::list(&client()?, global, what, sort)?,
+        Command::Check { subject } => {
+            let held = ask::check(&client()?, global, subject)?;
+            return Ok(if held { ExitCode::SUCCESS } else { ExitCode::from(1) });
+        }
+        Command::Why { subject } => ask::why(&client()?, global, subject)?,
+        Command::Traps => ask::traps(&client()?, global)?,
+        Command::Events { follow, since, subject } => {
+            ask::events(&client()?, global, follow, since, subject)?;
+        }
+        Command::Config { command } => configuration(global, command)?,
+        Command::Import { source: ImportSource::PortTrap, path, dry_run } => {
+            import::port_trap(global, &path, dry_run)?;
+        }
+        Command::Completions { shell } => local::completions(shell),
+        Command::Man { dir } => local::man(&dir)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn configuration(global: &Global, command: ConfigCommand) -> Result<(), Failed> {
+    match command {
+        ConfigCommand::Check { file } => {
+            local::check(file.as_deref().unwrap_or(&global.config), global)
+        }
+        ConfigCommand::Show => local::show(&global.config, global),
+        ConfigCommand::Schema => local::schema(),
+    }
+}
+
+/// Returns a client of the daemon whose socket is named, or configured.
+fn connect(global: &Global) -> Result<Client, Failed> {
+    match &global.socket {
+        Some(socket) => Client::new(socket),
+        None => Client::new(&configured_socket(&global.config)),
+    }
+}
+
+/// Returns the configured socket; a configuration that can not be read leaves the default, so that
+/// a running daemon can be asked all the same.
+fn configured_socket(path: &Path) -> std::path::PathBuf {
+    let around = config::Surroundings::default();
+    let config = config::load(path, &around).map(|loaded| loaded.config).unwrap_or_default();
+    config.socket()
+}
