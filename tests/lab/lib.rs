@@ -1,1 +1,24 @@
-//! Stub.
+//! A lab of real hosts made of namespaces: a guarded one, a scanner, and what they say to each other.
+//!
+//! Nothing here needs root, and nothing touches the machine it runs on: each host has a network and
+//! a `/run` of its own, and all of it is gone when the test ends, however it ends. The lab panics
+//! where something is wrong, since there is no test without it.
+
+pub mod daemon;
+pub mod deadline;
+pub mod forgery;
+pub mod host;
+pub mod program;
+pub mod running;
+pub mod scan;
+pub mod wiring;
+
+pub use crate::{
+    daemon::Daemon,
+    deadline::eventually,
+    forgery::{Forgery, Kind},
+    host::Host,
+    running::Running,
+    scan::{Answer, Finding},
+    wiring::Lab,
+};

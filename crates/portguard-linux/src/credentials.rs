@@ -1,13 +1,14 @@
 //! Who is at the other end of a unix socket, as the kernel tells it.
 
-use std::{io, os::fd::AsFd, os::fd::AsRawFd as _};
-
-use rustix::net::sockopt;
+use std::{
+    io,
+    os::fd::{AsFd, AsRawFd as _},
+};
 
 /// A peer's identity when it connected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Credentials {
-    /// Process id.
+    /// Process id; 0 if the peer is outside our process namespace.
     pub pid: i32,
     /// User id.
     pub uid: u32,
@@ -22,13 +23,8 @@ pub struct Credentials {
 /// # Errors
 /// When the socket is no connected unix socket.
 pub fn peer(socket: &impl AsFd) -> io::Result<Credentials> {
-    let peer = sockopt::socket_peercred(socket)?;
-    Ok(Credentials {
-        pid: peer.pid.as_raw_nonzero().get(),
-        uid: peer.uid.as_raw(),
-        gid: peer.gid.as_raw(),
-        groups: peer_groups(socket)?,
-    })
+    let [pid, uid, gid] = peer_process(socket)?;
+    Ok(Credentials { pid: pid.cast_signed(), uid, gid, groups: peer_groups(socket)? })
 }
 
 /// Returns whether the peer is in the group, be it its primary one or another.
@@ -50,39 +46,66 @@ fn find_group(text: &str, name: &str) -> Option<u32> {
     })
 }
 
+/// Room for the groups of nearly every process; the kernel says if it needs more.
+const USUAL_GROUPS: usize = 64;
+
 /// Most groups that Linux gives a process (`NGROUPS_MAX`, limits.h).
 const MOST_GROUPS: usize = 65_536;
 
+/// Returns the three fields of `struct ucred`: process, user and group id.
+fn peer_process(socket: &impl AsFd) -> io::Result<[u32; 3]> {
+    let mut fields = [0; 3];
+    match read_option(socket, libc::SO_PEERCRED, &mut fields)? {
+        Filled::All(3) => Ok(fields),
+        // A socket of another family answers with something else, or not at all.
+        _ => Err(io::ErrorKind::InvalidInput.into()),
+    }
+}
+
 fn peer_groups(socket: &impl AsFd) -> io::Result<Vec<u32>> {
-    let mut groups = vec![0_u32; 64];
+    let mut groups = vec![0; USUAL_GROUPS];
     loop {
-        let capacity = std::mem::size_of_val(groups.as_slice());
-        let mut length = libc::socklen_t::try_from(capacity).map_err(io::Error::other)?;
-        // SAFETY: the descriptor is open for the length of the call, `groups` is writable for
-        // `length` bytes, and the kernel writes no more than that.
-        #[expect(unsafe_code, reason = "no crate in use wraps SO_PEERGROUPS")]
-        let result = unsafe {
-            libc::getsockopt(
-                socket.as_fd().as_raw_fd(),
-                libc::SOL_SOCKET,
-                libc::SO_PEERGROUPS,
-                groups.as_mut_ptr().cast(),
-                &raw mut length,
-            )
-        };
-        let error = io::Error::last_os_error();
-        let count = length as usize / size_of::<u32>();
-        match (result, error.raw_os_error()) {
-            (0, _) => {
+        match read_option(socket, libc::SO_PEERGROUPS, &mut groups)? {
+            Filled::All(count) => {
                 groups.truncate(count);
                 return Ok(groups);
             }
-            (_, Some(libc::ERANGE)) if count > groups.len() && count <= MOST_GROUPS => {
-                groups.resize(count, 0);
-            }
-            _ => return Err(error),
+            Filled::TooMany(count) if count <= MOST_GROUPS => groups.resize(count, 0),
+            Filled::TooMany(_) => return Err(io::ErrorKind::InvalidData.into()),
         }
     }
+}
+
+/// What the kernel made of the room for a socket option's numbers.
+enum Filled {
+    /// It wrote this many.
+    All(usize),
+    /// It has this many, and wrote none.
+    TooMany(usize),
+}
+
+fn read_option(socket: &impl AsFd, option: i32, room: &mut [u32]) -> io::Result<Filled> {
+    let capacity = size_of_val(room);
+    let mut length = libc::socklen_t::try_from(capacity).map_err(io::Error::other)?;
+    // SAFETY: the descriptor is open for the length of the call, `room` is writable for `length`
+    // bytes, the kernel writes no more than that, and any bytes are a `u32`.
+    #[expect(unsafe_code, reason = "rustix has no SO_PEERGROUPS, and takes no process id of 0")]
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_fd().as_raw_fd(),
+            libc::SOL_SOCKET,
+            option,
+            room.as_mut_ptr().cast(),
+            &raw mut length,
+        )
+    };
+    let count = length as usize / size_of::<u32>();
+    if result == 0 {
+        return Ok(Filled::All(count));
+    }
+    let error = io::Error::last_os_error();
+    let is_too_many = error.raw_os_error() == Some(libc::ERANGE) && count > room.len();
+    if is_too_many { Ok(Filled::TooMany(count)) } else { Err(error) }
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::{
 
 use netlink_packet_sock_diag::{
     SockDiagMessage,
-    inet::{ExtensionFlags, InetRequest, SocketId, StateFlags},
+    inet::{ExtensionFlags, InetRequest, SocketId, StateFlags, nlas::Nla},
 };
 use netlink_sys::protocols::NETLINK_SOCK_DIAG;
 use portguard_core::{Port, Protocol};
@@ -24,6 +24,8 @@ pub struct Held {
     pub address: IpAddr,
     /// The peer's address, unspecified if there is none.
     pub peer: IpAddr,
+    /// Whether an IPv6 socket leaves IPv4 alone (`IPV6_V6ONLY`).
+    pub v6_only: bool,
     /// The socket's inode number.
     pub inode: u64,
 }
@@ -67,19 +69,24 @@ pub fn connections() -> io::Result<Vec<Held>> {
 
 /// Returns the process that keeps `address` and `port` from being bound, if it can be named.
 pub fn holder_of(port: Port, address: IpAddr) -> Option<Holder> {
-    let held = listeners().ok()?.into_iter().find(|held| {
-        held.port == port && held.inode != 0 && is_in_the_way(held.address, address)
-    })?;
+    let in_the_way = |sockets: Vec<Held>| {
+        let mut sockets = sockets.into_iter();
+        sockets.find(|held| held.port == port && held.inode != 0 && is_in_the_way(held, address))
+    };
+    // A connection keeps its local port too, be it one that a client was given.
+    let held = in_the_way(listeners().ok()?)
+        .or_else(|| in_the_way(sockets(port.protocol, &StateFlags::all()).ok()?))?;
     process_with(held.inode)
 }
 
-/// Returns whether a socket bound to `theirs` keeps `ours` from being bound.
-fn is_in_the_way(theirs: IpAddr, ours: IpAddr) -> bool {
-    let dual_stack = theirs == IpAddr::V6(Ipv6Addr::UNSPECIFIED);
-    let same_family = theirs.is_ipv4() == ours.is_ipv4();
-    theirs == ours
-        || dual_stack
-        || (same_family && (theirs.is_unspecified() || ours.is_unspecified()))
+/// Returns whether a socket keeps `ours` from being bound.
+fn is_in_the_way(held: &Held, ours: IpAddr) -> bool {
+    let takes_both = held.address == IpAddr::V6(Ipv6Addr::UNSPECIFIED) && !held.v6_only;
+    // A socket of both families may be bound to one IPv4 address (`::ffff:192.0.2.1`).
+    let theirs = held.address.to_canonical();
+    let is_same_family = theirs.is_ipv4() == ours.is_ipv4();
+    let meets = theirs == ours || theirs.is_unspecified() || ours.is_unspecified();
+    takes_both || (is_same_family && meets)
 }
 
 fn sockets(protocol: Protocol, states: &StateFlags) -> io::Result<Vec<Held>> {
@@ -101,6 +108,7 @@ fn sockets(protocol: Protocol, states: &StateFlags) -> io::Result<Vec<Held>> {
                 port: Port { protocol, number: id.source_port },
                 address: id.source_address,
                 peer: id.destination_address.to_canonical(),
+                v6_only: response.nlas.contains(&Nla::SkV6Only(true)),
                 inode: u64::from(response.header.inode),
             });
         }

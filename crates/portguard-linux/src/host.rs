@@ -4,7 +4,7 @@
 mod session;
 mod utmp;
 
-use std::{collections::BTreeSet, io, net::IpAddr, os::fd::AsFd as _, time::Duration};
+use std::{collections::BTreeSet, io, net::IpAddr, time::Duration};
 
 use netlink_packet_route::{
     AddressFamily, RouteNetlinkMessage,
@@ -12,7 +12,6 @@ use netlink_packet_route::{
     route::{RouteAddress, RouteAttribute, RouteMessage, RouteVia},
 };
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
-use rustix::net::sockopt;
 
 use crate::netlink;
 
@@ -117,15 +116,17 @@ impl Watch {
     /// # Errors
     /// When the socket is broken. A full buffer counts as a change.
     pub fn wait(&self, wait: Duration) -> io::Result<bool> {
-        sockopt::set_socket_timeout(self.socket.as_fd(), sockopt::Timeout::Recv, Some(wait))?;
-        match self.socket.recv_from_full() {
-            Ok(_) => Ok(true),
-            Err(error) => match error.raw_os_error() {
-                Some(libc::ENOBUFS) => Ok(true),
-                Some(libc::EAGAIN | libc::EINTR) => Ok(false),
-                _ => Err(error),
-            },
+        let mut is_changed = false;
+        let mut wait = wait;
+        while netlink::is_heard_within(&self.socket, wait)? {
+            match self.socket.recv_from_full() {
+                Err(error) if error.raw_os_error() != Some(libc::ENOBUFS) => return Err(error),
+                _ => is_changed = true,
+            }
+            // Changes come in a row; they are one.
+            wait = Duration::ZERO;
         }
+        Ok(is_changed)
     }
 }
 

@@ -7,7 +7,11 @@ use netlink_packet_core::{
     NetlinkMessage, NetlinkPayload, NetlinkSerializable,
 };
 use netlink_sys::{Socket, SocketAddr};
-use rustix::net::sockopt;
+use rustix::{
+    event::{PollFd, PollFlags, Timespec},
+    io::Errno,
+    net::sockopt,
+};
 
 /// How long the kernel may take for one datagram of an answer.
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
@@ -60,6 +64,17 @@ where
                 _ => {}
             }
         }
+    }
+}
+
+/// Returns whether something can be read from `socket` within `limit`; a zero limit only looks.
+pub(crate) fn is_heard_within(socket: &Socket, limit: Duration) -> io::Result<bool> {
+    let limit = Timespec::try_from(limit).unwrap_or(Timespec { tv_sec: i64::MAX, tv_nsec: 0 });
+    let mut waited_for = [PollFd::new(socket, PollFlags::IN)];
+    match rustix::event::poll(&mut waited_for, Some(&limit)) {
+        Ok(ready) => Ok(ready > 0),
+        Err(Errno::INTR) => Ok(false),
+        Err(errno) => Err(errno.into()),
     }
 }
 

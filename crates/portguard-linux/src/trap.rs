@@ -25,6 +25,9 @@ pub use serve::{StopSignal, Touch, serve};
 /// only keep more of a flood.
 const BACKLOG: i32 = 1024;
 
+/// Size of the buffers of what is held but not read; the kernel raises it to its own minimum.
+const SMALLEST_BUFFER: usize = 1;
+
 /// A trap that is to be set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TrapSpec {
@@ -59,6 +62,9 @@ pub enum BindError {
     /// The address is none of this host's.
     #[error("the address is none of this host's")]
     AddressNotHere,
+    /// Ports below `net.ipv4.ip_unprivileged_port_start` need `CAP_NET_BIND_SERVICE`.
+    #[error("this process may not take the port")]
+    NotPermitted,
     /// The system refuses.
     #[error("the system refuses: {0}")]
     System(#[source] io::Error),
@@ -93,6 +99,7 @@ pub fn bind(spec: &TrapSpec) -> Result<BoundTrap, BindError> {
                 BindError::Taken { holder: holder_of(spec.port, address) }
             }
             rustix::io::Errno::ADDRNOTAVAIL => BindError::AddressNotHere,
+            rustix::io::Errno::ACCESS | rustix::io::Errno::PERM => BindError::NotPermitted,
             other => BindError::System(other.into()),
         })
         .map(|socket| BoundTrap { spec: *spec, socket })
@@ -115,6 +122,11 @@ fn open(spec: &TrapSpec, address: IpAddr) -> rustix::io::Result<OwnedFd> {
     }
     if spec.port.protocol == Protocol::Tcp {
         sockopt::set_socket_reuseaddr(&socket, true)?;
+    }
+    if spec.tarpit || spec.port.protocol == Protocol::Udp {
+        // Accepted connections inherit the sizes, and the smallest window is offered from the start.
+        sockopt::set_socket_recv_buffer_size(&socket, SMALLEST_BUFFER)?;
+        sockopt::set_socket_send_buffer_size(&socket, SMALLEST_BUFFER)?;
     }
     net::bind(&socket, &SocketAddr::new(address, spec.port.number))?;
     if spec.port.protocol == Protocol::Tcp {

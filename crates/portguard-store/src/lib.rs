@@ -18,6 +18,7 @@ pub mod keeper;
 pub mod ledger;
 mod opening;
 mod place;
+pub mod port_trap;
 pub mod reader;
 pub mod record;
 mod retention;

@@ -13,9 +13,8 @@ pub(crate) fn now() -> Timestamp {
 /// Returns the moment as RFC 3339 in UTC, to the millisecond.
 pub(crate) fn rfc3339(moment: Timestamp) -> String {
     let millis = i64::try_from(moment.as_millis()).unwrap_or(i64::MAX);
-    jiff::Timestamp::from_millisecond(millis)
-        .unwrap_or(jiff::Timestamp::MAX)
-        .to_string()
+    let moment = jiff::Timestamp::from_millisecond(millis).unwrap_or(jiff::Timestamp::MAX);
+    moment.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
 }
 
 /// Returns the end as RFC 3339, `None` if there is none.

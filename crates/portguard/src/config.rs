@@ -1,16 +1,27 @@
 //! The configuration: one TOML file with drop-ins, read and checked whole before it counts.
 
 mod anomaly;
+mod built_in;
 mod check;
+mod form;
 mod guarding;
+mod key;
+mod ladder;
 mod later;
 mod plan;
+mod quantity;
 mod read;
-mod value;
 #[cfg(test)]
 mod tests;
+mod trap;
+mod tree;
+mod value;
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    path::{Path, PathBuf},
+};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -20,44 +31,65 @@ use crate::exit::{Failed, Turn};
 pub(crate) use check::Surroundings;
 pub(crate) use guarding::{OnExit, Posture};
 pub(crate) use plan::{LOG_GROUP, Protect, TrapPlan};
-pub(crate) use value::{Per, Rate};
+
+use built_in::built_in;
+use guarding::section;
+use key::Key;
+use tree::{Place, Tree};
 
 /// Where the configuration lives.
 pub(crate) const DEFAULT_PATH: &str = "/etc/portguard/portguard.toml";
 
-/// Everything that can be configured. Every key is optional.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct Config {
-    pub(crate) guard: guarding::Guard,
-    pub(crate) protect: guarding::Protect,
-    pub(crate) allow: guarding::Allow,
-    pub(crate) firewall: guarding::Firewall,
-    pub(crate) throttle: guarding::Throttle,
-    /// How measures grow with repeated offences.
-    pub(crate) ladders: guarding::Ladders,
-    /// Ports that nobody honest connects to.
-    pub(crate) traps: Vec<guarding::Trap>,
-    pub(crate) api: guarding::Api,
-    pub(crate) store: guarding::Store,
-    /// Names for ports.
-    pub(crate) services: BTreeMap<String, later::Service>,
-    pub(crate) ports: later::Ports,
-    /// Log sources and the rules that read them.
-    pub(crate) watch: Vec<later::Watch>,
-    pub(crate) rules: later::Rules,
-    /// Standing scans of packet decisions.
-    pub(crate) scan: Vec<later::Scan>,
-    pub(crate) packets: later::Packets,
-    pub(crate) anomaly: anomaly::Anomaly,
-    pub(crate) remote: later::Remote,
-    pub(crate) knock: later::Knock,
-    pub(crate) share: later::Share,
-    /// Addresses from elsewhere.
-    pub(crate) feeds: Vec<later::Feed>,
-    pub(crate) fleet: later::Fleet,
-    pub(crate) web: later::Web,
-    pub(crate) metrics: later::Metrics,
+section! {
+    /// Everything that can be configured. Every key is optional.
+    Config {
+        /// How the whole guard behaves.
+        guard: guarding::Guard = guarding::Guard::default(),
+        /// Who can never be banned or throttled.
+        protect: guarding::Protect = guarding::Protect::default(),
+        /// Who is always accepted.
+        allow: guarding::Allow = guarding::Allow::default(),
+        /// The table in the kernel.
+        firewall: guarding::Firewall = guarding::Firewall::default(),
+        /// The rates that throttled subjects are held to.
+        throttle: guarding::Throttle = guarding::Throttle::default(),
+        /// How measures grow with repeated offences, by name.
+        ladders: ladder::Ladders = built_in().ladders.clone(),
+        /// Ports that nobody honest connects to.
+        traps: Vec<trap::Trap> = Vec::new(),
+        /// The control socket.
+        api: guarding::Api = guarding::Api::default(),
+        /// The ledger.
+        store: guarding::Store = guarding::Store::default(),
+        /// Names for ports.
+        services: BTreeMap<String, later::Service> = built_in().services.clone(),
+        /// Which ports are open.
+        ports: later::Ports = later::Ports::default(),
+        /// Log sources and the rules that read them.
+        watch: Vec<later::Watch> = Vec::new(),
+        /// Where rules are found.
+        rules: later::Rules = later::Rules::default(),
+        /// Standing scans of packet decisions.
+        scan: Vec<later::Scan> = Vec::new(),
+        /// The record of packet decisions.
+        packets: later::Packets = later::Packets::default(),
+        /// What counts as an anomaly in live traffic.
+        anomaly: anomaly::Anomaly = anomaly::Anomaly::default(),
+        /// The control file.
+        remote: later::Remote = later::Remote::default(),
+        /// The knock.
+        knock: later::Knock = later::Knock::default(),
+        /// Local ports made reachable from afar.
+        share: later::Share = later::Share::default(),
+        /// Addresses from elsewhere.
+        feeds: Vec<later::Feed> = Vec::new(),
+        /// Sister hosts.
+        fleet: later::Fleet = later::Fleet::default(),
+        /// The web face.
+        web: later::Web = later::Web::default(),
+        /// Figures for Prometheus.
+        metrics: later::Metrics = later::Metrics::default(),
+    }
 }
 
 /// A configuration that holds, and what it says in vain.
@@ -71,20 +103,20 @@ pub(crate) struct Loaded {
 /// A mistake in the configuration, with its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Mistake {
-    /// File and line, if it has one.
-    pub(crate) place: Option<(String, usize)>,
-    /// The key (`ladders.trap.growth`), empty for the whole file.
-    pub(crate) key: String,
-    /// What is wrong.
+    /// Where it was written, if it was.
+    pub(crate) place: Option<Place>,
+    /// The key; the top for a whole file.
+    pub(crate) key: Key,
+    /// What is wrong, and how it is written right.
     pub(crate) what: String,
 }
 
-impl std::fmt::Display for Mistake {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if let Some((file, line)) = &self.place {
-            write!(f, "{file}:{line}: ")?;
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(place) = &self.place {
+            write!(f, "{place}: ")?;
         }
-        if !self.key.is_empty() {
+        if self.key != Key::default() {
             write!(f, "{}: ", self.key)?;
         }
         f.write_str(&self.what)
@@ -93,14 +125,34 @@ impl std::fmt::Display for Mistake {
 
 /// Reads and checks the configuration at `path` with its drop-ins.
 ///
+/// What the values mean together is checked once each of them can be read.
+///
 /// # Errors
 /// Every mistake, each with file, line and key; nothing is taken over then.
 pub(crate) fn load(path: &Path, around: &Surroundings) -> Result<Loaded, Vec<Mistake>> {
-    let source = read::read(path)?;
-    let config = source.parse()?;
-    let mistakes = check::mistakes(&config, around, &source);
+    checked(read::read(path, None)?, around)
+}
+
+/// Reads and checks the configuration as it would be with this text as the drop-in at `drop_in`,
+/// or without that drop-in.
+///
+/// # Errors
+/// As [`load`].
+pub(crate) fn load_with(
+    path: &Path,
+    around: &Surroundings,
+    drop_in: &Path,
+    text: Option<&str>,
+) -> Result<Loaded, Vec<Mistake>> {
+    checked(read::read(path, Some((drop_in, text)))?, around)
+}
+
+fn checked(mut tree: Tree, around: &Surroundings) -> Result<Loaded, Vec<Mistake>> {
+    let mut config = form::parse(&mut tree)?;
+    ladder::complete(&mut config.ladders);
+    let mistakes = check::mistakes(&config, around, &tree);
     if mistakes.is_empty() {
-        let warnings = check::without_effect(&source);
+        let warnings = check::without_effect(&config, &tree);
         Ok(Loaded { config, warnings })
     } else {
         Err(mistakes)
@@ -116,11 +168,11 @@ pub(crate) fn failed(mistakes: &[Mistake]) -> Failed {
 impl Config {
     /// Returns the configuration as TOML, defaults included.
     pub(crate) fn to_toml(&self) -> String {
-        toml::to_string_pretty(self).unwrap_or_default()
+        toml::to_string_pretty(self).expect("each kind of value has a form in TOML")
     }
 
     /// Returns the path of the control socket.
-    pub(crate) fn socket(&self) -> std::path::PathBuf {
+    pub(crate) fn socket(&self) -> PathBuf {
         self.guard.run_dir.join("portguard.sock")
     }
 }

@@ -142,14 +142,10 @@ impl Daemon {
             roles: Arc::new(roles(&config)),
         };
         let restoring = ledger.reader();
-        let driver = Driver {
-            guard,
-            inputs,
-            changes: work.clone(),
-            records,
-            watchdog: system::watchdog(),
-        };
-        let enforcer = source::start("enforcer", move || enforcer.run(&to_do)).map_err(environment)?;
+        let driver =
+            Driver { guard, inputs, changes: work.clone(), records, watchdog: system::watchdog() };
+        let enforcer =
+            source::start("enforcer", move || enforcer.run(&to_do)).map_err(environment)?;
         let ledger = source::start("ledger", move || ledger.run(&kept)).map_err(environment)?;
         let guard = std::thread::Builder::new()
             .name("guard".to_owned())
@@ -255,7 +251,10 @@ impl Daemon {
             Box::new(|_| {})
         }));
         if told.is_err() {
-            journal::say(Level::Error, "the guard is too busy for the new allow list; reload again");
+            journal::say(
+                Level::Error,
+                "the guard is too busy for the new allow list; reload again",
+            );
         }
     }
 
@@ -337,10 +336,18 @@ fn unchangeable<'a>(
     new: &'a Config,
 ) -> [(&'static str, std::borrow::Cow<'a, str>, std::borrow::Cow<'a, str>); 4] {
     [
-        ("guard.state_dir", old.guard.state_dir.to_string_lossy(), new.guard.state_dir.to_string_lossy()),
+        (
+            "guard.state_dir",
+            old.guard.state_dir.to_string_lossy(),
+            new.guard.state_dir.to_string_lossy(),
+        ),
         ("guard.run_dir", old.guard.run_dir.to_string_lossy(), new.guard.run_dir.to_string_lossy()),
         ("firewall.table", old.firewall.table.as_str().into(), new.firewall.table.as_str().into()),
-        ("guard.observe", old.guard.observe.to_string().into(), new.guard.observe.to_string().into()),
+        (
+            "guard.observe",
+            old.guard.observe.to_string().into(),
+            new.guard.observe.to_string().into(),
+        ),
     ]
 }
 

@@ -1,3 +1,201 @@
-//! Takes over what other programs have.
-use crate::{cli::Global, exit::Failed};
-pub(crate) fn port_trap(_: &Global, _: &std::path::Path, _: bool) -> Result<(), Failed> { Ok(()) }
+//! Takes over what other programs have: settings as a drop-in of the configuration, the past and
+//! what is in force through the daemon, or straight into the ledger while no daemon runs.
+
+mod port_trap;
+
+use std::{
+    collections::BTreeSet,
+    fs, io,
+    os::unix::net::UnixStream,
+    path::{Path, PathBuf},
+};
+
+use portguard_api::order::{ImportOrder, ImportedHold, ImportedOffender, MeasureName, OrderDone};
+use portguard_core::{ListedHold, Offender, Record, Subject, Timestamp};
+use portguard_store::{Ledger, Opening};
+use serde_json::json;
+
+use crate::{
+    cli::{Global, client::Client, show},
+    clock,
+    config::{self, Config},
+    daemon,
+    exit::{Failed, Turn},
+};
+
+use port_trap::{PortTrapImport, Present};
+
+/// Name of the drop-in beside the configuration.
+const DROP_IN: &str = "conf.d/50-port-trap.toml";
+
+/// How many rows go to the daemon at once: a few hundred kilobytes of JSON, within what its
+/// socket takes in one request.
+const SLICE: usize = 4_096;
+
+/// Takes over a folder of Port Trap; a dry run only tells what that would be.
+///
+/// # Errors
+/// When the folder does not read, the configuration would not hold, or nobody takes the past.
+pub(crate) fn port_trap(global: &Global, folder: &Path, dry_run: bool) -> Result<(), Failed> {
+    let around = daemon::surroundings();
+    let drop_in = global.config.parent().unwrap_or(Path::new("")).join(DROP_IN);
+    let load = |text: Option<&str>| {
+        config::load_with(&global.config, &around, &drop_in, text)
+            .map_err(|mistakes| config::failed(&mistakes))
+    };
+    let config = load(None)?.config;
+    let present = Present { config: &config, ssh_ports: &around.ssh_ports };
+    let mut import = port_trap::read(folder, &present, clock::now())
+        .map_err(|error| Failed::new(Turn::Usage, with_causes(&error)))?;
+    let lost = not_allowed(&load(Some(&import.drop_in))?.config, &import.spared);
+    if !lost.is_empty() {
+        let lost = lost.join(", ");
+        import.report.push(format!("a later drop-in has an allow list of its own, without {lost}"));
+    }
+    if dry_run {
+        return tell(global, &drop_in, &import, true);
+    }
+    let kept = write(&drop_in, &import.drop_in).map_err(|error| {
+        Failed::new(Turn::NotPermitted, format!("cannot write {}: {error}", drop_in.display()))
+    })?;
+    if let Some(kept) = kept {
+        let line = format!("the drop-in that was there is kept as {}", kept.display());
+        import.report.push(line);
+    }
+    let refused = hand_over(global, &config, &import)?;
+    if refused > 0 {
+        let line = format!("{refused} bans were not taken: protected, allowed or over by now");
+        import.report.push(line);
+    }
+    tell(global, &drop_in, &import, false)
+}
+
+/// Returns those who are not on the configured allow list, though they should be.
+fn not_allowed(config: &Config, spared: &[String]) -> Vec<String> {
+    let addresses = config.allow.addresses.iter().map(|subject| subject.0.to_string());
+    let patterns = config.allow.patterns.iter().map(|pattern| pattern.0.to_string());
+    let allowed: BTreeSet<String> = addresses.chain(patterns).collect();
+    spared.iter().filter(|text| !allowed.contains(*text)).cloned().collect()
+}
+
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |error| error.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
+/// Writes the drop-in whole, or not at all; returns where another one that was there is kept.
+fn write(path: &Path, text: &str) -> io::Result<Option<PathBuf>> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    // Neither name ends in `.toml`, so neither file is ever read as a drop-in.
+    let (unfinished, former) = (path.with_extension("new"), path.with_extension("toml.old"));
+    fs::write(&unfinished, text)?;
+    let is_other = fs::read(path).is_ok_and(|known| known != text.as_bytes());
+    if is_other {
+        fs::rename(path, &former)?;
+    }
+    fs::rename(&unfinished, path)?;
+    Ok(is_other.then_some(former))
+}
+
+/// Hands the past over and returns how many bans were not taken.
+fn hand_over(global: &Global, config: &Config, import: &PortTrapImport) -> Result<usize, Failed> {
+    let socket = global.socket.clone().unwrap_or_else(|| config.socket());
+    match UnixStream::connect(&socket) {
+        Err(error) if is_absent(&error) => record(config, import).map(|()| 0),
+        _ => order(&socket, import),
+    }
+}
+
+fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused)
+}
+
+/// Hands the past to the running daemon and returns how many bans it did not take.
+fn order(socket: &Path, import: &PortTrapImport) -> Result<usize, Failed> {
+    let client = Client::new(socket)?;
+    let send = |holds, offenders| {
+        let order = ImportOrder { source: "port-trap".to_owned(), holds, offenders };
+        client.post::<OrderDone>("/v1/import", &order)
+    };
+    for slice in import.offenders.chunks(SLICE) {
+        send(Vec::new(), slice.iter().map(imported_offender).collect())?;
+    }
+    let mut refused = import.holds.len();
+    for slice in import.holds.chunks(SLICE) {
+        let done = send(slice.iter().map(imported_hold).collect(), Vec::new())?;
+        refused = refused.saturating_sub(done.subjects);
+    }
+    Ok(refused)
+}
+
+/// Puts the past into the ledger, for a daemon that comes up later.
+fn record(config: &Config, import: &PortTrapImport) -> Result<(), Failed> {
+    let path: PathBuf = config.guard.state_dir.join("ledger.db");
+    let (mut ledger, opening) = Ledger::open(&path, config.retention(), clock::now());
+    if let Opening::InMemory { why, .. } = opening {
+        let line = format!("cannot use {}: {}", path.display(), with_causes(&why));
+        return Err(Failed::new(Turn::NotPermitted, line));
+    }
+    let offenders =
+        import.offenders.iter().map(|(subject, past)| Record::Offender(*subject, *past));
+    let holds = import.holds.iter().cloned().map(Record::Hold);
+    let batch: Vec<Record> = offenders.chain(holds).collect();
+    ledger.record(&batch).map_err(|error| Failed::environment(with_causes(&error)))
+}
+
+fn imported_offender((subject, past): &(Subject, Offender)) -> ImportedOffender {
+    ImportedOffender {
+        subject: subject.to_string(),
+        offences: past.offences,
+        bans: past.bans,
+        first: seconds(past.first),
+        last: seconds(past.last),
+    }
+}
+
+fn imported_hold(hold: &ListedHold) -> ImportedHold {
+    ImportedHold {
+        measure: MeasureName::Ban,
+        subject: hold.subject.to_string(),
+        since: seconds(hold.since),
+        until: hold.until.moment().map(seconds),
+        nth_ban: hold.nth_ban,
+        reason: hold.reason.to_string(),
+    }
+}
+
+fn seconds(moment: Timestamp) -> u64 {
+    moment.as_millis() / 1000
+}
+
+fn tell(
+    global: &Global,
+    drop_in: &Path,
+    import: &PortTrapImport,
+    dry_run: bool,
+) -> Result<(), Failed> {
+    if global.json {
+        return show::json(&json!({
+            "drop_in": { "path": drop_in, "text": import.drop_in, "written": !dry_run },
+            "offenders": import.offenders.len(),
+            "bans": import.holds.len(),
+            "report": import.report,
+        }));
+    }
+    for line in import.report.iter().filter(|_| !global.quiet) {
+        println!("{line}");
+    }
+    let path = drop_in.display();
+    if dry_run {
+        return show::print(&format!("\n{path} would say:\n{}", import.drop_in));
+    }
+    if !global.quiet {
+        println!("{path} is written");
+        eprintln!(
+            "hint: stop Port Trap, then `systemctl reload-or-restart portguard` sets the traps"
+        );
+    }
+    Ok(())
+}

@@ -7,6 +7,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     net::IpAddr,
+    os::unix::fs::MetadataExt as _,
     path::Path,
 };
 
@@ -51,29 +52,47 @@ fn session_connections() -> BTreeSet<IpAddr> {
 /// Returns whether a process is an SSH server's and runs an authenticated session.
 fn runs_a_session(pid: u32) -> bool {
     // The command name is cheap to read and sorts out nearly every process.
-    let is_server = |name: &str| matches!(name, "sshd" | "sshd-session" | "dropbear");
     if !holder::command(pid).is_some_and(|name| is_server(&name)) {
         return false;
     }
-    // A name can be chosen by anybody; the program's file can not.
-    let program = fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
-    let is_program = program.file_name().and_then(|name| name.to_str()).is_some_and(is_server);
     let title = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-    is_program && is_session_title(&String::from_utf8_lossy(&title))
+    is_session_title(&String::from_utf8_lossy(&title)) && runs_the_systems_server(pid)
 }
 
-/// Returns whether an sshd process's title names a session: `sshd: user@pts/0`,
-/// `sshd-session: user@notty`. Before authentication it ends in `[net]`, `[preauth]` or the like.
+/// Returns whether the program of a process is the system's SSH server: its name and title can be
+/// chosen by any user, who could so protect whoever he is connected to.
+fn runs_the_systems_server(pid: u32) -> bool {
+    let path = format!("/proc/{pid}/exe");
+    let program = fs::read_link(&path).unwrap_or_default();
+    let name = program.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    // The sessions of before an upgrade of the server go on with the program that was replaced.
+    let is_named_so = is_server(name.strip_suffix(" (deleted)").unwrap_or(name));
+    let (Ok(program), Some(user)) = (fs::metadata(&path), user(pid)) else { return false };
+    is_named_so && (program.uid() == 0 || program.uid() != user)
+}
+
+/// Returns the effective user id of a process.
+fn user(pid: u32) -> Option<u32> {
+    // The owner of `/proc/PID` is no help: it is root's where a process hides its memory, as sshd's.
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let ids = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
+    ids.split_whitespace().nth(1)?.parse().ok()
+}
+
+/// Dropbear is not among them: it changes no title, so only its login records count.
+fn is_server(name: &str) -> bool {
+    matches!(name, "sshd" | "sshd-session")
+}
+
+/// Returns whether an sshd process's title names an authenticated user: `sshd: user@pts/0`,
+/// `sshd-session: user@notty`, or `sshd: user` where no session is open (`ssh -N`).
+///
+/// Before authentication a word in brackets stands behind the name: `[net]`, `[priv]`,
+/// `[accepted]`; `[priv]` stays in the title of the parent, which holds the same connection.
 fn is_session_title(title: &str) -> bool {
     let title = title.trim_end_matches(['\0', ' ']);
-    let session = title
-        .strip_prefix("sshd: ")
-        .or_else(|| title.strip_prefix("sshd-session: "))
-        .and_then(|session| session.split_once('@'));
-    session.is_some_and(|(user, terminal)| {
-        let is_terminal = terminal == "notty" || terminal.starts_with("pts/");
-        !user.is_empty() && !user.contains(['[', ' ']) && is_terminal
-    })
+    let words = title.strip_prefix("sshd: ").or_else(|| title.strip_prefix("sshd-session: "));
+    words.is_some_and(|words| !words.is_empty() && !words.contains([' ', '[', ']', '\0']))
 }
 
 #[cfg(test)]
@@ -82,7 +101,15 @@ mod tests {
 
     #[test]
     fn only_titles_of_authenticated_sessions_count() {
-        for title in ["sshd: root@pts/0", "sshd: alice@notty\0\0", "sshd-session: bob@pts/12"] {
+        for title in [
+            "sshd: root@pts/0",
+            "sshd: root@pts/0,pts/1",
+            "sshd: alice@notty\0\0",
+            "sshd: alice",
+            "sshd: alice@corp.example@notty",
+            "sshd: alice@corp.example@pts/1",
+            "sshd-session: bob@pts/12",
+        ] {
             assert!(is_session_title(title), "{title}");
         }
         for title in [
@@ -91,6 +118,11 @@ mod tests {
             "sshd: [accepted]",
             "sshd: /usr/sbin/sshd -D [listener] 0 of 10-100 startups",
             "sshd: x@y [preauth]",
+            "sshd: alice@corp.example [net]",
+            "sshd: unknown [net]",
+            "sshd-session: [accepted]",
+            "sshd: a b@pts/0",
+            "sshd: ",
             "sshd: [x@pts/0",
             "/usr/sbin/sshd -D",
             "",

@@ -1,17 +1,22 @@
 //! The login records of utmp(5): who is logged in, and from where. Pure.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::{
+    mem::offset_of,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+};
 
-/// Length of a record of glibc on Linux with 32-bit times in it (`struct utmp`, bits/utmp.h).
-const RECORD: usize = 384;
+use libc::utmpx;
+
+/// Length of a record: 384 bytes on x86-64, 400 on aarch64, whose times are wider (bits/utmp.h).
+const RECORD: usize = size_of::<utmpx>();
 
 /// `USER_PROCESS`: a logged-in session.
 const USER_PROCESS: i16 = 7;
 
 /// Offsets into a record.
-const TYPE: usize = 0;
-const PID: usize = 4;
-const ADDRESS: usize = 348;
+const TYPE: usize = offset_of!(utmpx, ut_type);
+const PID: usize = offset_of!(utmpx, ut_pid);
+const ADDRESS: usize = offset_of!(utmpx, ut_addr_v6);
 
 /// A session and where it comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +37,7 @@ fn login(record: &[u8]) -> Option<Login> {
     let pid = u32::from_ne_bytes(*record.get(PID..)?.first_chunk()?);
     let address: [u8; 16] = *record.get(ADDRESS..)?.first_chunk()?;
     let peer = match address {
-        [0, 0, 0, 0, 0, ..] if address == [0; 16] => return None,
+        address if address == [0; 16] => return None,
         // An IPv4 address stands in the first of the four words, the rest is zero.
         [a, b, c, d, rest @ ..] if rest == [0; 12] => IpAddr::V4(Ipv4Addr::new(a, b, c, d)),
         address => IpAddr::V6(Ipv6Addr::from(address)).to_canonical(),

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use etherparse::{LaxNetSlice, LaxSlicedPacket, TransportSlice};
+use etherparse::{IpNumber, LaxIpSlice};
 use thiserror::Error;
 
 /// What the headers of an IP packet say.
@@ -33,29 +33,32 @@ pub enum PacketError {
 /// # Errors
 /// When there is no whole IP header.
 pub fn read_packet(bytes: &[u8]) -> Result<Packet, PacketError> {
-    let sliced = LaxSlicedPacket::from_ip(bytes).map_err(|_| PacketError::NoIpHeader)?;
-    let (source, destination, protocol) = match sliced.net.as_ref() {
-        Some(LaxNetSlice::Ipv4(ip)) => (
-            IpAddr::V4(ip.header().source_addr()),
-            IpAddr::V4(ip.header().destination_addr()),
-            ip.payload().ip_number.0,
-        ),
-        Some(LaxNetSlice::Ipv6(ip)) => (
-            IpAddr::V6(ip.header().source_addr()),
-            IpAddr::V6(ip.header().destination_addr()),
-            ip.payload().ip_number.0,
-        ),
-        _ => return Err(PacketError::NoIpHeader),
-    };
-    let (ports, tcp_flags) = match sliced.transport.as_ref() {
-        Some(TransportSlice::Tcp(tcp)) => {
-            let flags = tcp.slice().get(TCP_FLAGS_OFFSET).copied();
-            (Some((tcp.source_port(), tcp.destination_port())), flags)
-        }
-        Some(TransportSlice::Udp(udp)) => (Some((udp.source_port(), udp.destination_port())), None),
-        _ => (None, None),
-    };
-    Ok(Packet { source, destination, protocol, ports, tcp_flags })
+    // An extension header that is cut off ends the reading; what stands before it counts.
+    let (ip, _cut_off) = LaxIpSlice::from_slice(bytes).map_err(|_| PacketError::NoIpHeader)?;
+    let protocol = ip.payload().ip_number;
+    let transport = if begins_transport(&ip) { ip.payload().payload } else { &[] };
+    Ok(Packet {
+        source: ip.source_addr(),
+        destination: ip.destination_addr(),
+        protocol: protocol.0,
+        ports: ports(protocol, transport),
+        tcp_flags: transport.get(TCP_FLAGS_OFFSET).copied().filter(|_| protocol == IpNumber::TCP),
+    })
+}
+
+/// Returns whether the IP payload begins with the transport header: a later fragment's does not.
+fn begins_transport(ip: &LaxIpSlice<'_>) -> bool {
+    match ip {
+        LaxIpSlice::Ipv4(ip) => ip.header().fragments_offset().value() == 0,
+        LaxIpSlice::Ipv6(ip) => !ip.is_payload_fragmented(),
+    }
+}
+
+/// Returns source and destination port, the first four bytes of each protocol that has them.
+fn ports(protocol: IpNumber, transport: &[u8]) -> Option<(u16, u16)> {
+    let has_ports = matches!(protocol, IpNumber::TCP | IpNumber::UDP | IpNumber::SCTP);
+    let [a, b, c, d] = *transport.first_chunk().filter(|_| has_ports)?;
+    Some((u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d])))
 }
 
 /// Offset of the flags byte in a TCP header (RFC 9293 3.1).
@@ -86,10 +89,35 @@ mod tests {
         let builder = PacketBuilder::ipv6([1; 16], [2; 16], 64);
         builder.udp(40_000, 53).write(&mut bytes, &[0; 32]).unwrap();
         let packet = read_packet(&bytes[..44]).unwrap();
-        assert_eq!((packet.protocol, packet.ports), (17, None));
+        assert_eq!((packet.protocol, packet.ports), (17, Some((40_000, 53))));
+        assert_eq!(read_packet(&bytes[..43]).unwrap().ports, None);
         assert_eq!(read_packet(&bytes[..39]), Err(PacketError::NoIpHeader));
         assert_eq!(read_packet(&[]), Err(PacketError::NoIpHeader));
     }
+
+    #[test]
+    fn a_cut_tcp_header_still_has_its_ports() {
+        let mut bytes = Vec::new();
+        let builder = PacketBuilder::ipv4([192, 0, 2, 7], [198, 51, 100, 1], 64);
+        builder.tcp(40_000, 23, 1, 1024).syn().write(&mut bytes, &[]).unwrap();
+        let packet = read_packet(&bytes[..24]).unwrap();
+        assert_eq!((packet.ports, packet.tcp_flags), (Some((40_000, 23)), None));
+    }
+
+    #[test]
+    fn only_the_first_fragment_has_ports() {
+        let mut bytes = Vec::new();
+        let builder = PacketBuilder::ipv4([192, 0, 2, 7], [198, 51, 100, 1], 64);
+        builder.tcp(40_000, 23, 1, 1024).syn().write(&mut bytes, &[]).unwrap();
+        bytes[FLAGS_AND_OFFSET] = MORE_FRAGMENTS;
+        assert_eq!(read_packet(&bytes).unwrap().ports, Some((40_000, 23)));
+        bytes[FLAGS_AND_OFFSET + 1] = 1;
+        assert_eq!(read_packet(&bytes).unwrap().ports, None);
+    }
+
+    /// Where the IPv4 header has its flags and fragment offset (RFC 791 3.1).
+    const FLAGS_AND_OFFSET: usize = 6;
+    const MORE_FRAGMENTS: u8 = 0x20;
 
     proptest! {
         #[test]

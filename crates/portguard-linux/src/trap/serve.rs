@@ -12,7 +12,7 @@ use portguard_core::Protocol;
 use rustix::{
     event::{EventfdFlags, Timespec, epoll, eventfd},
     io::Errno,
-    net::{self, RecvFlags, SocketFlags, sockopt},
+    net::{self, SocketFlags, sockopt},
 };
 
 use super::{BoundTrap, tarpit::Tarpit};
@@ -55,10 +55,12 @@ const STOP: u64 = u64::MAX;
 /// Events taken in one go.
 const EVENTS: usize = 64;
 
-/// Longest wait, so that held connections get their slow bytes.
-const LONGEST_WAIT: Duration = Duration::from_secs(1);
+/// Connections taken of one trap in one go, so that a flood on one keeps neither the other traps
+/// nor the stop signal waiting.
+const TAKEN_AT_ONCE: usize = 256;
 
-/// How long a listener rests when the process is out of descriptors, so that it does not spin.
+/// How long a trap rests when the system has no descriptor or memory for its next connection, so
+/// that it does not spin. The connection waits in the queue, and the others are served.
 const REST: Duration = Duration::from_millis(50);
 
 /// Watches the traps until the signal is given; calls `on_touch` for each completed handshake
@@ -71,60 +73,115 @@ pub fn serve(
     stop: &StopSignal,
     mut on_touch: impl FnMut(Touch),
 ) -> io::Result<()> {
-    let watch = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-    epoll::add(&watch, stop.0.as_fd(), epoll::EventData::new_u64(STOP), epoll::EventFlags::IN)?;
-    for (index, trap) in traps.iter().enumerate() {
-        let data = epoll::EventData::new_u64(index as u64);
-        epoll::add(&watch, &trap.socket, data, epoll::EventFlags::IN)?;
-    }
+    let watch = watch(traps, stop)?;
     let mut tarpit = Tarpit::default();
+    let mut resting = Resting::default();
     let mut events = Vec::with_capacity(EVENTS);
-    let wait = Timespec { tv_sec: LONGEST_WAIT.as_secs().cast_signed(), tv_nsec: 0 };
     loop {
+        let now = Instant::now();
+        let limit = [tarpit.next_drip(now), resting.left(now)].into_iter().flatten().min();
+        let limit = limit.and_then(|limit| Timespec::try_from(limit).ok());
         events.clear();
-        match epoll::wait(&watch, rustix::buffer::spare_capacity(&mut events), Some(&wait)) {
+        match epoll::wait(&watch, rustix::buffer::spare_capacity(&mut events), limit.as_ref()) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(errno) => return Err(errno.into()),
         }
         for event in &events {
             let index = event.data.u64();
-            if index == STOP {
-                return Ok(());
-            }
             let Some(trap) = usize::try_from(index).ok().and_then(|index| traps.get(index)) else {
-                continue;
+                return Ok(());
             };
-            match trap.spec.port.protocol {
-                Protocol::Tcp => take_connections(trap, &mut tarpit, &mut on_touch),
-                Protocol::Udp => drain(trap),
+            match take_connections(trap, &mut tarpit, &mut on_touch) {
+                Queue::Served => {}
+                Queue::Stuck => resting.lay_down(&watch, trap, index)?,
             }
         }
+        resting.wake(&watch, traps, Instant::now())?;
         tarpit.drip(Instant::now());
     }
 }
 
-fn take_connections(trap: &BoundTrap, tarpit: &mut Tarpit, on_touch: &mut impl FnMut(Touch)) {
-    loop {
+/// Returns what tells of the signal and of connections. UDP traps are never read: their sockets
+/// hold the port, and what anybody sends there says nothing.
+fn watch(traps: &[BoundTrap], stop: &StopSignal) -> io::Result<OwnedFd> {
+    let watch = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+    epoll::add(&watch, stop.0.as_fd(), epoll::EventData::new_u64(STOP), epoll::EventFlags::IN)?;
+    for (index, trap) in traps.iter().enumerate() {
+        if trap.spec.port.protocol == Protocol::Tcp {
+            let data = epoll::EventData::new_u64(index as u64);
+            epoll::add(&watch, &trap.socket, data, epoll::EventFlags::IN)?;
+        }
+    }
+    Ok(watch)
+}
+
+/// Traps that are not watched for a moment.
+#[derive(Default)]
+struct Resting {
+    traps: Vec<u64>,
+    until: Option<Instant>,
+}
+
+impl Resting {
+    fn left(&self, now: Instant) -> Option<Duration> {
+        self.until.map(|until| until.saturating_duration_since(now))
+    }
+
+    fn lay_down(&mut self, watch: &OwnedFd, trap: &BoundTrap, index: u64) -> io::Result<()> {
+        let data = epoll::EventData::new_u64(index);
+        epoll::modify(watch, &trap.socket, data, epoll::EventFlags::empty())?;
+        self.traps.push(index);
+        self.until.get_or_insert_with(|| Instant::now() + REST);
+        Ok(())
+    }
+
+    fn wake(&mut self, watch: &OwnedFd, traps: &[BoundTrap], now: Instant) -> io::Result<()> {
+        if self.left(now) != Some(Duration::ZERO) {
+            return Ok(());
+        }
+        for index in self.traps.drain(..) {
+            let Some(trap) = usize::try_from(index).ok().and_then(|index| traps.get(index)) else {
+                continue;
+            };
+            let data = epoll::EventData::new_u64(index);
+            epoll::modify(watch, &trap.socket, data, epoll::EventFlags::IN)?;
+        }
+        self.until = None;
+        Ok(())
+    }
+}
+
+/// How taking a trap's waiting connections ended.
+enum Queue {
+    /// All were taken, or as many as are taken at once.
+    Served,
+    /// The system could not give the next one.
+    Stuck,
+}
+
+fn take_connections(
+    trap: &BoundTrap,
+    tarpit: &mut Tarpit,
+    on_touch: &mut impl FnMut(Touch),
+) -> Queue {
+    for _ in 0..TAKEN_AT_ONCE {
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         match net::acceptfrom_with(&trap.socket, flags) {
             Ok((connection, peer)) => {
                 let peer = peer.and_then(|peer| SocketAddr::try_from(peer).ok());
                 report(trap, &connection, peer, on_touch);
-                if trap.spec.tarpit {
-                    tarpit.hold(connection, peer.map(|peer| peer.ip()), Instant::now());
-                } else {
-                    hang_up(connection);
+                match peer.filter(|_| trap.spec.tarpit) {
+                    Some(peer) => tarpit.hold(connection, peer.ip(), Instant::now()),
+                    None => hang_up(connection),
                 }
             }
-            Err(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => {
-                std::thread::sleep(REST);
-                return;
-            }
-            Err(Errno::AGAIN) => return,
-            // A connection that ended while it waited (accept(2)); the next one may be there.
-            Err(_) => {}
+            Err(Errno::AGAIN) => return Queue::Served,
+            // It ended while it waited (accept(2)); the next one may be there.
+            Err(Errno::CONNABORTED | Errno::INTR | Errno::PERM | Errno::PROTO) => {}
+            Err(_) => return Queue::Stuck,
         }
     }
+    Queue::Served
 }
 
 fn report(
@@ -145,14 +202,4 @@ pub(super) fn hang_up(connection: OwnedFd) {
     // Without the option the connection ends the ordinary way, only later.
     let _ = sockopt::set_socket_linger(&connection, Some(Duration::ZERO));
     drop(connection);
-}
-
-/// Empties a UDP trap's socket; what arrives there says nothing, its source can be forged.
-fn drain(trap: &BoundTrap) {
-    let mut byte = [0_u8; 1];
-    for _ in 0..EVENTS {
-        if net::recv(&trap.socket, &mut byte, RecvFlags::TRUNC).is_err() {
-            return;
-        }
-    }
 }

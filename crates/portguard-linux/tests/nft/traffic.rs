@@ -2,7 +2,7 @@
 
 use std::{
     io::{Read, Write},
-    net::{IpAddr, SocketAddr, SocketAddrV6, TcpListener, UdpSocket},
+    net::{IpAddr, SocketAddr, SocketAddrV6, TcpListener, TcpStream, UdpSocket},
     time::Duration,
 };
 
@@ -26,7 +26,7 @@ fn a_ban_cuts_connections_that_stand_and_counts() {
         let (peer, mut table) = (Peer::joined(), table(&plain()));
         let listener = TcpListener::bind(here(80)).unwrap();
         let mut theirs = connected(peer.connect(here(80)));
-        let (mut ours, _) = listener.accept().unwrap();
+        let mut ours = accepted(&listener);
 
         apply(&mut table, &[install("ban 10.9.0.2", HOUR)]);
         theirs.write_all(b"x").unwrap();
@@ -108,7 +108,7 @@ fn who_completes_a_handshake_with_a_trap_is_banned() {
 
             connected(peer.connect(host));
 
-            listener.accept().unwrap();
+            accepted(&listener);
             let found = table.find(source, &[]).unwrap();
             assert_eq!(found.len(), 1, "{found:?}");
             assert_eq!(found[0].element, element(banned));
@@ -158,7 +158,7 @@ fn a_completed_handshake_with_a_probe_trap_bans() {
         let (peer, mut table) = (Peer::joined(), trapped(&[]));
         let listener = TcpListener::bind(here(24)).unwrap();
         connected(peer.connect(here(24)));
-        listener.accept().unwrap();
+        accepted(&listener);
         let found = table.find(PEER.into(), &[]).unwrap();
         assert!(found.iter().any(|found| found.element == element("ban 10.9.0.2")), "{found:?}");
     });
@@ -220,7 +220,7 @@ fn a_protected_source_is_neither_banned_nor_throttled() {
         );
         let listener = TcpListener::bind(here(23)).unwrap();
         connected(peer.connect(here(23)));
-        listener.accept().unwrap();
+        accepted(&listener);
         let answered =
             (0..12).filter(|_| matches!(peer.connect(here(80)), Attempt::Refused)).count();
         assert_eq!(answered, 12);
@@ -236,7 +236,7 @@ fn a_tarpit_holds_the_connection_of_a_banned_source() {
         let (peer, mut table) = (Peer::joined(), trapped(&[held]));
         let listener = TcpListener::bind(here(25)).unwrap();
         let mut theirs = connected(peer.connect(here(25)));
-        let (mut ours, _) = listener.accept().unwrap();
+        let mut ours = accepted(&listener);
         assert_eq!(table.find(PEER.into(), &[]).unwrap()[0].element, element("ban 10.9.0.2"));
 
         for stream in [&theirs, &ours] {
@@ -287,9 +287,17 @@ fn here_link_local(port: u16) -> SocketAddr {
     SocketAddrV6::new("fe80::1".parse().unwrap(), port, 0, 2).into()
 }
 
-fn connected(attempt: Attempt) -> std::net::TcpStream {
+fn connected(attempt: Attempt) -> TcpStream {
     match attempt {
         Attempt::Connected(stream) => stream,
         other => panic!("not connected: {other:?}"),
     }
+}
+
+/// The connection that waits at a listener.
+fn accepted(listener: &TcpListener) -> TcpStream {
+    listener.set_nonblocking(true).unwrap();
+    let (stream, _) = eventually("a connection", || listener.accept().ok());
+    stream.set_nonblocking(false).unwrap();
+    stream
 }

@@ -36,7 +36,8 @@ pub(crate) fn list(
     for name in lists {
         let mut after = String::new();
         loop {
-            let page: Page<view::Hold> = client.get(&format!("/v1/lists/{name}?limit=10000{after}"))?;
+            let page: Page<view::Hold> =
+                client.get(&format!("/v1/lists/{name}?limit=10000{after}"))?;
             holds.extend(page.items);
             match page.next {
                 Some(next) => after = format!("&after={next}"),
@@ -51,7 +52,11 @@ fn offenders(client: &Client, global: &Global, sort: Option<SortKey>) -> Result<
     let sort = sort.map_or("", |SortKey::Count| "&sort=count");
     let page: Page<view::Offender> = client.get(&format!("/v1/offenders?limit=10000{sort}"))?;
     let by_count = !sort.is_empty();
-    if global.json { show::json(&page.items) } else { show::print(&show::offenders(&page.items, by_count)) }
+    if global.json {
+        show::json(&page.items)
+    } else {
+        show::print(&show::offenders(&page.items, by_count))
+    }
 }
 
 /// Asks the kernel about a subject; a negative answer when it is neither banned nor throttled.
@@ -90,9 +95,14 @@ pub(crate) fn events(
         Some(Span::Forever) | None => String::new(),
     };
     let subject = subject.map_or(String::new(), |subject| format!("&subject={subject}"));
-    let entries: Vec<view::Entry> = client.get(&format!("/v1/events?limit=10000{since}{subject}"))?;
+    let entries: Vec<view::Entry> =
+        client.get(&format!("/v1/events?limit=10000{since}{subject}"))?;
     if !follow {
-        return if global.json { show::json(&entries) } else { show::print(&show::entries(&entries)) };
+        return if global.json {
+            show::json(&entries)
+        } else {
+            show::print(&show::entries(&entries))
+        };
     }
     let mut last = entries.last().map_or(0, |entry| entry.id);
     print_lines(&entries, global)?;
@@ -111,7 +121,8 @@ fn print_lines(entries: &[view::Entry], global: &Global) -> Result<(), Failed> {
         show::print(&show::entries(entries))?;
     } else {
         for entry in entries {
-            let line = serde_json::to_string(entry).map_err(|error| Failed::bug(error.to_string()))?;
+            let line =
+                serde_json::to_string(entry).map_err(|error| Failed::bug(error.to_string()))?;
             show::print(&format!("{line}\n"))?;
         }
     }

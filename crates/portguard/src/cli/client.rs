@@ -21,7 +21,8 @@ impl Client {
     /// Returns a client of the daemon behind this socket; connects with the first request.
     pub(crate) fn new(socket: &Path) -> Result<Self, Failed> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|error| Failed::environment(format!("no runtime: {error}")))?;
+        let runtime =
+            runtime.map_err(|error| Failed::environment(format!("no runtime: {error}")))?;
         Ok(Self { runtime, socket: socket.to_owned() })
     }
 
@@ -59,7 +60,8 @@ impl Client {
         path: &str,
         body: Vec<u8>,
     ) -> Result<(StatusCode, Bytes), Failed> {
-        let stream = UnixStream::connect(&self.socket).await.map_err(|error| self.absent(&error))?;
+        let stream =
+            UnixStream::connect(&self.socket).await.map_err(|error| self.absent(&error))?;
         let broken = |error: hyper::Error| {
             Failed::environment(format!("the daemon does not answer: {error}"))
         };

@@ -10,7 +10,8 @@ use crate::exit::{Failed, Turn};
 
 /// Prints a value as one JSON document.
 pub(crate) fn json(value: &impl Serialize) -> Result<(), Failed> {
-    let text = serde_json::to_string_pretty(value).map_err(|error| Failed::bug(error.to_string()))?;
+    let text =
+        serde_json::to_string_pretty(value).map_err(|error| Failed::bug(error.to_string()))?;
     print(&format!("{text}\n"))
 }
 
@@ -35,29 +36,48 @@ pub(crate) fn status(status: &view::Status) -> String {
         let _ = writeln!(out, "{name:<14} {value}");
     };
     let observing = if status.observe { ", only observing" } else { "" };
-    row("portguard", format!("{} (process {}, since {})", status.version, status.pid, status.since));
+    row(
+        "portguard",
+        format!("{} (process {}, since {})", status.version, status.pid, status.since),
+    );
     row("posture", format!("{}{observing}", status.posture));
-    row("ready", if status.ready { "yes" } else { "not yet: what is due still goes in" }.to_owned());
+    row(
+        "ready",
+        if status.ready { "yes" } else { "not yet: what is due still goes in" }.to_owned(),
+    );
     let failure = enforcement.failure.as_ref().map(|why| format!(" NOT ENFORCED: {why}"));
-    row("enforcement", format!(
-        "{} wanted / {} installed, {} on the way{}",
-        enforcement.wanted, enforcement.installed, enforcement.pending, failure.unwrap_or_default()
-    ));
+    row(
+        "enforcement",
+        format!(
+            "{} wanted / {} installed, {} on the way{}",
+            enforcement.wanted,
+            enforcement.installed,
+            enforcement.pending,
+            failure.unwrap_or_default()
+        ),
+    );
     row("banned", format!("{} ({} more for certain ports)", held.banned, held.banned_for_ports));
     row("throttled", format!("{} hard, {} softly", held.throttled_hard, held.throttled_soft));
     row("allowed", held.allowed.to_string());
     row("protected", held.protected.to_string());
     row("offenders", status.offenders.to_string());
-    row("turned away", format!(
-        "{} packets of banned, {} of throttled", away.banned_packets, away.throttled_packets
-    ));
+    row(
+        "turned away",
+        format!(
+            "{} packets of banned, {} of throttled",
+            away.banned_packets, away.throttled_packets
+        ),
+    );
     row("traps", format!("{} set, {} can not be set", status.traps_set, status.traps_missing));
     for source in std::iter::once(&status.ledger).chain(&status.sources) {
         let detail = source.detail.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
         row(&source.name, format!("{}{detail}", source.health));
     }
     if status.unwritten_offences > 0 {
-        row("not written", format!("{} forgeable offences, too many to keep", status.unwritten_offences));
+        row(
+            "not written",
+            format!("{} forgeable offences, too many to keep", status.unwritten_offences),
+        );
     }
     if status.dropped_events > 0 {
         row("dropped", format!("{} events, the queue was full", status.dropped_events));
@@ -182,7 +202,9 @@ pub(crate) fn entries(entries: &[view::Entry]) -> String {
         parts.extend(entry.measure.clone());
         parts.extend(entry.nth_ban.map(|nth| format!("#{nth}")));
         if entry.kind == "decision" {
-            parts.push(entry.until.as_ref().map_or("forever".to_owned(), |end| format!("until {end}")));
+            parts.push(
+                entry.until.as_ref().map_or("forever".to_owned(), |end| format!("until {end}")),
+            );
         }
         parts.push(entry.text.clone());
         parts.extend(entry.evidence.iter().map(|(name, value)| format!("{name}={value}")));

@@ -1,12 +1,11 @@
 //! What counts as an anomaly in live traffic; read and checked, but without effect yet.
 
-use portguard_core::{Span, service::PortRange};
+use portguard_core::{Span, Subject, service::PortRange};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
     guarding::{section, written},
-    later::Only,
     value::Written,
 };
 
@@ -93,7 +92,7 @@ pub(crate) struct Unauthorized {
     /// The ports.
     pub(crate) ports: Vec<Written<PortRange>>,
     /// Who may use them.
-    pub(crate) only: Only,
+    pub(crate) only: Vec<Written<Subject>>,
     /// How bad it is when others do.
     pub(crate) severity: Severity,
 }

@@ -1,14 +1,25 @@
-//! What a well-formed configuration can still get wrong.
+//! What the values mean together: do they contradict each other, or this host?
 
-use std::{collections::BTreeMap, net::IpAddr};
+mod effect;
+mod trap;
 
-use portguard_core::{Family, Growth, Port, Protocol, Span};
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, SocketAddr},
+};
+
+use portguard_core::{Growth, Span, Subject};
 
 use super::{
-    Config, Mistake,
-    guarding::{EvidenceKind, Trap, TrapFamily, TrapProtocol},
-    read::{Source, unknown},
+    Config, Mistake, Posture,
+    form::nearest,
+    key::Key,
+    ladder::{LadderKeys, Ladders},
+    tree::Tree,
+    value::Written,
 };
+
+pub(super) use effect::without_effect;
 
 /// What the configuration has to get along with on this host.
 #[derive(Clone, Debug, Default)]
@@ -17,217 +28,232 @@ pub(crate) struct Surroundings {
     pub(crate) ssh_ports: Vec<u16>,
 }
 
-/// Most traps; each is a socket.
-const MOST_TRAPS: usize = 4_096;
+/// Longest name of the table, in bytes: well within what the kernel takes (256), and fits a line.
+const LONGEST_TABLE_NAME: usize = 64;
 
-/// Sections that take effect in this version.
-const IN_EFFECT: [&str; 9] =
-    ["guard", "protect", "allow", "firewall", "throttle", "ladders", "traps", "api", "store"];
-
-/// Keys of those sections that do not.
-const NOT_YET: [&str; 6] = [
-    "guard.confirm",
-    "firewall.icmp",
-    "firewall.log_blocked",
-    "firewall.log_allowed",
-    "firewall.log_limit",
-    "api.report_socket",
-];
-
-/// Returns what is written, but takes no effect in this version.
-pub(super) fn without_effect(source: &Source) -> Vec<String> {
-    let sections = source.tree.keys().map(String::as_str);
-    let sections = sections.filter(|name| !IN_EFFECT.contains(name));
-    let keys = NOT_YET.into_iter().filter(|key| source.names(key));
-    sections
-        .chain(keys)
-        .map(|name| source.mistake(name, "is read, but has no effect in this version yet".into()))
-        .map(|mistake| mistake.to_string())
-        .collect()
-}
-
-/// Returns every mistake.
-pub(super) fn mistakes(config: &Config, around: &Surroundings, source: &Source) -> Vec<Mistake> {
-    let mut found = Findings { source, mistakes: Vec::new() };
+/// Returns every mistake, in the order of their places.
+pub(super) fn mistakes(config: &Config, around: &Surroundings, tree: &Tree) -> Vec<Mistake> {
+    let mut found = Findings { tree, mistakes: Vec::new() };
     check_guard(config, &mut found);
-    check_ladders(config, &mut found);
+    check_firewall(config, &mut found);
+    check_lists(config, &mut found);
+    check_ladders(&config.ladders, &mut found);
     check_ports(config, &mut found);
-    check_traps(config, around, &mut found);
-    check_names(config, &mut found);
+    trap::check(config, around, &mut found);
+    check_services(config, &mut found);
+    check_sources(config, &mut found);
     check_web(config, &mut found);
+    found.mistakes.sort_by(|one, other| one.place.cmp(&other.place));
     found.mistakes
 }
 
+/// The mistakes that were found so far.
 struct Findings<'a> {
-    source: &'a Source,
+    tree: &'a Tree,
     mistakes: Vec<Mistake>,
 }
 
 impl Findings<'_> {
-    fn add(&mut self, key: &str, what: impl Into<String>) {
-        self.mistakes.push(self.source.mistake(key, what.into()));
+    fn add(&mut self, key: &Key, what: impl Into<String>) {
+        self.mistakes.push(self.tree.mistake(key, what));
+    }
+
+    /// Adds a mistake about a key, unless the value holds.
+    fn check(&mut self, holds: bool, key: &Key, what: &str) {
+        if !holds {
+            self.add(key, what);
+        }
     }
 }
 
 fn check_guard(config: &Config, found: &mut Findings<'_>) {
+    let guard = Key::of("guard");
+    if config.guard.posture == Posture::Closed {
+        let what = "`closed` needs open ports, which this version can not set yet; write `open`";
+        found.add(&guard.name("posture"), what);
+    }
+    let folders = [("state_dir", &config.guard.state_dir), ("run_dir", &config.guard.run_dir)];
+    for (name, folder) in folders {
+        found.check(folder.is_absolute(), &guard.name(name), "must be an absolute path");
+    }
+}
+
+fn check_firewall(config: &Config, found: &mut Findings<'_>) {
     let table = &config.firewall.table;
-    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
-    let starts = table.chars().next().is_some_and(|first| first.is_ascii_alphabetic());
-    if !starts || !table.chars().all(is_name) || table.len() > 64 {
-        found.add("firewall.table", format!("`{table}` is no table name; use letters, digits, `_` and `-`"));
-    }
-    if !(-300..=300).contains(&config.firewall.priority) {
-        found.add("firewall.priority", "must lie between -300 and 300");
-    }
-    if config.guard.posture == super::Posture::Closed {
-        found.add("guard.posture", "`closed` needs open ports, which this version can not set yet; use `open`");
-    }
-    for key in ["state_dir", "run_dir"] {
-        let path = if key == "run_dir" { &config.guard.run_dir } else { &config.guard.state_dir };
-        if !path.is_absolute() {
-            found.add(&format!("guard.{key}"), format!("`{}` is no absolute path", path.display()));
+    let is_inner = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    let is_name = table.starts_with(|first: char| first.is_ascii_alphabetic())
+        && table.chars().all(is_inner)
+        && table.len() <= LONGEST_TABLE_NAME;
+    let what = format!(
+        "`{table}` is no name of a table; write a letter, then letters, digits, `_` and `-`, at most \
+         {LONGEST_TABLE_NAME}"
+    );
+    found.check(is_name, &Key::of("firewall.table"), &what);
+    let is_near = (-300..=300).contains(&config.firewall.priority);
+    found.check(is_near, &Key::of("firewall.priority"), "must lie between -300 and 300");
+}
+
+fn check_lists(config: &Config, found: &mut Findings<'_>) {
+    let everybody = "stands for everybody; nobody would ever be banned";
+    let is_some = |subject: &Written<Subject>| subject.0.prefix_len() > 0;
+    for (list, subjects) in
+        [("protect", &config.protect.addresses), ("allow", &config.allow.addresses)]
+    {
+        for (index, subject) in subjects.iter().enumerate() {
+            let key = Key::of(list).name("addresses").row(index);
+            found.check(is_some(subject), &key, everybody);
         }
     }
     for (index, host) in config.allow.hosts.iter().enumerate() {
-        if host.parse::<IpAddr>().is_ok() {
-            found.add(&format!("allow.hosts[{index}]"), format!("`{host}` is an address; it goes into `allow.addresses`"));
-        } else if host.is_empty() || host.contains(char::is_whitespace) {
-            found.add(&format!("allow.hosts[{index}]"), format!("`{host}` is no host name"));
+        let key = Key::of("allow.hosts").row(index);
+        if host.parse::<Subject>().is_ok() {
+            found.add(&key, format!("`{host}` is no name; it goes into `allow.addresses`"));
+        } else if host.is_empty() || !host.chars().all(is_of_host_name) {
+            found.add(&key, format!("`{host}` is no name of a host"));
         }
     }
 }
 
-fn check_ladders(config: &Config, found: &mut Findings<'_>) {
-    for (name, keys) in &config.ladders {
-        let key = |key: &str| format!("ladders.{name}.{key}");
-        if matches!(keys.base, Some(base) if base.0 == Span::Forever || base.0 == Span::For(std::time::Duration::ZERO)) {
-            found.add(&key("base"), "must be a time above zero; `permanent_after = 1` bans forever at once");
-        }
-        if keys.growth.as_ref().is_some_and(|growth| growth.0 == Growth::List(Vec::new())) {
-            found.add(&key("growth"), "an empty list has no first ban");
-        }
-        if keys.prefix_v4.is_some_and(|length| !(8..=32).contains(&length)) {
-            found.add(&key("prefix_v4"), "must lie between 8 and 32");
-        }
-        if keys.prefix_v6.is_some_and(|length| !(16..=128).contains(&length)) {
-            found.add(&key("prefix_v6"), "must lie between 16 and 128");
+fn is_of_host_name(c: char) -> bool {
+    c.is_alphanumeric() || matches!(c, '.' | '-' | '_')
+}
+
+fn check_ladders(ladders: &Ladders, found: &mut Findings<'_>) {
+    for (name, keys) in ladders {
+        check_ladder(keys, &Key::of("ladders").name(name), found);
+    }
+}
+
+fn check_ladder(keys: &LadderKeys, here: &Key, found: &mut Findings<'_>) {
+    let base = keys.base.map_or(Span::Forever, |base| base.0);
+    found.check(is_a_while(base), &here.name("base"), NO_BASE);
+    if let Some(Growth::List(spans)) = keys.growth.as_ref().map(|growth| &growth.0) {
+        let key = here.name("growth");
+        found.check(!spans.is_empty(), &key, "an empty list says nothing of the first ban");
+        for (index, span) in spans.iter().enumerate() {
+            found.check(!is_no_time(*span), &key.row(index), "must be above zero");
         }
     }
+    for (name, span) in [("max", keys.max), ("forget_after", keys.forget_after)] {
+        let is_no_time = span.is_some_and(|span| is_no_time(span.0));
+        found.check(!is_no_time, &here.name(name), "must be above zero");
+    }
+    let lies_in =
+        |width: Option<u8>, least, most| width.is_none_or(|width| (least..=most).contains(&width));
+    let v4 = lies_in(keys.prefix_v4, 8, 32);
+    found.check(v4, &here.name("prefix_v4"), "must lie between 8 and 32");
+    let v6 = lies_in(keys.prefix_v6, 16, 128);
+    found.check(v6, &here.name("prefix_v6"), "must lie between 16 and 128");
+}
+
+/// What is said of a base that is no time to begin with.
+const NO_BASE: &str =
+    "must be a time above zero and not `forever`; for that, write `permanent_after = 1`";
+
+fn is_a_while(span: Span) -> bool {
+    span != Span::Forever && !is_no_time(span)
+}
+
+fn is_no_time(span: Span) -> bool {
+    matches!(span, Span::For(length) if length.is_zero())
 }
 
 fn check_ports(config: &Config, found: &mut Findings<'_>) {
-    for (index, never) in config.ports.never.iter().enumerate() {
-        let clash = config.ports.always.iter().find(|always| {
-            always.0.protocol == never.0.protocol
-                && always.0.first <= never.0.last
-                && never.0.first <= always.0.last
-        });
-        if let Some(always) = clash {
-            found.add(&format!("ports.never[{index}]"), format!("{} is in `ports.always` too ({})", never.0, always.0));
+    for (index, Written(never)) in config.ports.never.iter().enumerate() {
+        let clash = config.ports.always.iter().find_map(|always| trap::overlap(always.0, *never));
+        if let Some(clash) = clash {
+            let what = format!("{clash} is in `ports.always` too; take it out of one of them");
+            found.add(&Key::of("ports.never").row(index), what);
         }
+    }
+    for (index, approve) in config.ports.approve.iter().enumerate() {
+        let names = [&approve.unit, &approve.exe, &approve.user];
+        let what = "approves everybody; write `unit`, `exe` or `user`";
+        let key = Key::of("ports.approve").row(index);
+        found.check(names.iter().any(|name| name.is_some()), &key, what);
     }
 }
 
-fn check_traps(config: &Config, around: &Surroundings, found: &mut Findings<'_>) {
-    let mut seen: BTreeMap<(Family, Port), Vec<(Option<IpAddr>, usize)>> = BTreeMap::new();
-    let mut count = 0;
-    for (index, trap) in config.traps.iter().enumerate() {
-        let here = format!("traps[{index}]");
-        check_trap(config, trap, &here, found);
-        let ports = match trap.port_list() {
-            Ok(ports) => ports,
-            Err((port, why)) => {
-                found.add(&format!("{here}.ports[{port}]"), why);
-                continue;
-            }
-        };
-        let key = format!("{here}.ports");
-        count += ports.len() * trap.families().len();
-        if ports.is_empty() {
-            found.add(&key, "a trap needs at least one port");
-        }
-        for port in ports {
-            if config.ports.always.iter().any(|always| always.0.contains(port)) {
-                found.add(&key, format!("{port} is always open by `ports.always`; a trap there would ban its users"));
-            } else if port.protocol == Protocol::Tcp && around.ssh_ports.contains(&port.number) {
-                found.add(&key, format!("{port} is the port that ssh listens on; a trap there would lock you out"));
-            }
-            for family in trap.families() {
-                let address = trap.address.map(|address| address.0);
-                let others = seen.entry((family, port)).or_default();
-                let overlaps = |(other, _): &&(Option<IpAddr>, usize)| {
-                    other.is_none() || address.is_none() || *other == address
-                };
-                if let Some((_, first)) = others.iter().find(overlaps) {
-                    let place = if *first == index { "twice here".to_owned() } else { format!("in traps[{first}] too") };
-                    found.add(&key, format!("{port} for {family} is listed {place}"));
-                }
-                others.push((address, index));
-            }
-        }
+fn check_services(config: &Config, found: &mut Findings<'_>) {
+    for (name, service) in &config.services {
+        let key = Key::of("services").name(name).name("ports");
+        found.check(!service.ports.is_empty(), &key, "a service needs at least one port");
     }
-    if count > MOST_TRAPS {
-        found.add("traps", format!("{count} traps are too many; at most {MOST_TRAPS}"));
-    }
-}
-
-fn check_trap(config: &Config, trap: &Trap, here: &str, found: &mut Findings<'_>) {
-    let is_udp = trap.protocol == TrapProtocol::Udp;
-    if is_udp && trap.evidence == Some(EvidenceKind::Handshake) {
-        found.add(&format!("{here}.evidence"), "UDP has no handshake, its sources can be forged; write `probe`");
-    }
-    if is_udp && trap.tarpit {
-        found.add(&format!("{here}.tarpit"), "UDP has no connection to hold; leave it out");
-    }
-    let family = match trap.address.map(|address| address.0) {
-        Some(IpAddr::V4(_)) => TrapFamily::Ipv4,
-        Some(IpAddr::V6(_)) => TrapFamily::Ipv6,
-        None => TrapFamily::Both,
-    };
-    if trap.family != TrapFamily::Both && family != TrapFamily::Both && trap.family != family {
-        found.add(&format!("{here}.family"), "does not fit the address");
-    }
-    let known = |name: &str| matches!(name, "default" | "trap") || config.ladders.contains_key(name);
-    if !known(&trap.ladder) {
-        let names = ["default", "trap"].into_iter().chain(config.ladders.keys().map(String::as_str));
-        found.add(&format!("{here}.ladder"), unknown(&trap.ladder, names));
-    }
-    if matches!(trap.base, Some(base) if base.0 == Span::Forever || base.0 == Span::For(std::time::Duration::ZERO)) {
-        found.add(&format!("{here}.base"), "must be a time above zero");
-    }
-}
-
-fn check_names(config: &Config, found: &mut Findings<'_>) {
-    let built_in = ["ssh", "https", "http"];
-    for (key, names) in [("remote", &config.remote.services), ("knock", &config.knock.services)] {
+    for (list, names) in [("remote", &config.remote.services), ("knock", &config.knock.services)] {
         for (index, name) in names.iter().enumerate() {
-            let known = built_in.contains(&name.as_str()) || config.services.contains_key(name);
-            if !known {
-                let names = built_in.into_iter().chain(config.services.keys().map(String::as_str));
-                found.add(&format!("{key}.services[{index}]"), unknown(name, names));
-            }
+            let key = Key::of(list).name("services").row(index);
+            check_name("service", name, &config.services, &key, found);
         }
     }
+    let provider = &config.share.provider;
+    if !provider.contains('@') {
+        let key = Key::of("share.provider");
+        check_name("provider", provider, &config.share.providers, &key, found);
+    }
+}
+
+fn check_sources(config: &Config, found: &mut Findings<'_>) {
     for (index, watch) in config.watch.iter().enumerate() {
-        if let Some(ladder) = watch.ladder.as_ref().filter(|name| {
-            !matches!(name.as_str(), "default" | "trap") && !config.ladders.contains_key(*name)
-        }) {
-            let names = ["default", "trap"].into_iter().chain(config.ladders.keys().map(String::as_str));
-            found.add(&format!("watch[{index}].ladder"), unknown(ladder, names));
+        let here = Key::of("watch").row(index);
+        let reads = watch.journal.is_some() || watch.files.is_some();
+        found.check(reads, &here, "reads nothing; write `journal`, `files` or both");
+        found.check(watch.howmany != Some(0), &here.name("howmany"), "must be above zero");
+        if let Some(ladder) = &watch.ladder {
+            check_name("ladder", ladder, &config.ladders, &here.name("ladder"), found);
         }
+    }
+    for (index, scan) in config.scan.iter().enumerate() {
+        let key = Key::of("scan").row(index).name("howmany");
+        found.check(scan.howmany > 0, &key, "must be above zero");
+    }
+    let remote = &config.remote;
+    let takes_files = remote.url.is_empty() || remote.unsigned || !remote.keys.is_empty();
+    let what = "no file could be taken; write `keys`, or `unsigned = true` if anybody may forge it";
+    found.check(takes_files, &Key::of("remote.url"), what);
+    found.check(config.fleet.accept > 0, &Key::of("fleet.accept"), "must be above zero");
+}
+
+/// Checks that there is an entry of this name.
+fn check_name<T>(
+    kind: &str,
+    name: &str,
+    entries: &BTreeMap<String, T>,
+    key: &Key,
+    found: &mut Findings<'_>,
+) {
+    if !entries.contains_key(name) {
+        let nearest = nearest(name, entries.keys().map(String::as_str));
+        found.add(key, format!("unknown {kind} `{name}`; nearest is `{nearest}`"));
     }
 }
 
 fn check_web(config: &Config, found: &mut Findings<'_>) {
     let web = &config.web;
-    match web.listen.parse::<std::net::SocketAddr>() {
-        Err(_) => found.add("web.listen", format!("`{}` is no address with a port; write it like `127.0.0.1:6060`", web.listen)),
-        Ok(address) if !address.ip().is_loopback() && web.tls_certificate.is_empty() => {
-            found.add("web.listen", "beyond loopback the web face needs `web.tls_certificate` and `web.tls_key`");
+    let key = Key::of("web.listen");
+    match web.listen.parse::<SocketAddr>().map(|address| address.ip()) {
+        Err(_) => found.add(&key, no_socket(&web.listen)),
+        Ok(address) => {
+            let is_safe = is_loopback(address) || !web.tls_certificate.is_empty();
+            let what = "beyond this host the web face needs `tls_certificate` and `tls_key`";
+            found.check(is_safe, &key, what);
         }
-        Ok(_) => {}
     }
-    if web.tls_certificate.is_empty() != web.tls_key.is_empty() {
-        found.add("web.tls_certificate", "certificate and key belong together");
-    }
+    let (lone, other) = match (web.tls_certificate.is_empty(), web.tls_key.is_empty()) {
+        (false, true) => ("tls_certificate", "tls_key"),
+        (true, false) => ("tls_key", "tls_certificate"),
+        _ => ("", ""),
+    };
+    let what = format!("is nothing without `{other}`");
+    found.check(lone.is_empty(), &Key::of("web").name(lone), &what);
+    let listen = &config.metrics.listen;
+    let is_socket = listen.is_empty() || listen.parse::<SocketAddr>().is_ok();
+    found.check(is_socket, &Key::of("metrics.listen"), &no_socket(listen));
+}
+
+fn is_loopback(address: IpAddr) -> bool {
+    address.to_canonical().is_loopback()
+}
+
+fn no_socket(text: &str) -> String {
+    format!("`{text}` is no address with a port; write it like `127.0.0.1:6060`")
 }

@@ -1,12 +1,16 @@
 //! The parts of the configuration that take effect: what is guarded, how, and who is spared.
 
-use std::{collections::BTreeMap, net::IpAddr, path::PathBuf};
+use std::path::PathBuf;
 
 use portguard_core::{Pattern, Span, Subject};
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 
-use super::value::{GrowthValue, Rate, Size, Step, Written};
+use super::{
+    built_in::built_in,
+    quantity::{Rate, Size},
+    value::{Spelled, Written},
+};
 
 /// Declares a section with its default value for each key.
 macro_rules! section {
@@ -26,8 +30,14 @@ macro_rules! section {
 pub(super) use section;
 
 /// Reads a default as it is written in the configuration.
-pub(super) fn written<T: std::str::FromStr<Err: std::fmt::Debug>>(text: &str) -> Written<T> {
-    Written(text.parse().expect("a default of the program is well written"))
+pub(super) fn written<T: Spelled>(text: &str) -> Written<T> {
+    let value = text.parse().unwrap_or_else(|error| panic!("a built-in default: {error}"));
+    Written(value)
+}
+
+/// Tells the schema that keys may be left out, because they are built in.
+pub(super) fn every_key_is_optional(schema: &mut Schema) {
+    schema.remove("required");
 }
 
 section! {
@@ -132,15 +142,16 @@ section! {
     /// The rates that throttled subjects are held to.
     Throttle {
         /// The milder rates.
-        soft: Rates = Rates { tcp: written("100/minute"), udp: written("100/minute"), icmp: written("100/hour") },
+        soft: Rates = built_in().throttle.soft.clone(),
         /// The harder rates.
-        hard: Rates = Rates { tcp: written("100/hour"), udp: written("100/hour"), icmp: written("1/minute") },
+        hard: Rates = built_in().throttle.hard.clone(),
     }
 }
 
-/// Rates of one source.
+/// Rates of one source; a rate that is left out stays as it is built in.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(transform = every_key_is_optional)]
 pub(crate) struct Rates {
     /// New TCP connections.
     pub(crate) tcp: Written<Rate>,
@@ -148,105 +159,6 @@ pub(crate) struct Rates {
     pub(crate) udp: Written<Rate>,
     /// ICMP messages.
     pub(crate) icmp: Written<Rate>,
-}
-
-/// How a measure grows with repeated offences; what is left out comes from the ladder of the same
-/// name that is built in, or else from `default`.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct LadderKeys {
-    /// Length of the first ban.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) base: Option<Written<Span>>,
-    /// `fixed`, `double`, `quadratic` (base * n * n) or a list of durations.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) growth: Option<GrowthValue>,
-    /// Measures taken before the first ban.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) steps: Option<Vec<Step>>,
-    /// The ban with this number is forever; 0: none is.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) permanent_after: Option<u32>,
-    /// Longest ban that is not forever.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) max: Option<Written<Span>>,
-    /// A subject that behaves this long starts anew.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) forget_after: Option<Written<Span>>,
-    /// Width of an IPv6 ban.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) prefix_v6: Option<u8>,
-    /// Width of an IPv4 ban.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) prefix_v4: Option<u8>,
-}
-
-/// Ports that nobody honest connects to.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Trap {
-    /// The ports, each a number or a range (`6000-6010`).
-    pub(crate) ports: Vec<Written<String>>,
-    /// `ipv4`, `ipv6` or `both`.
-    #[serde(default)]
-    pub(crate) family: TrapFamily,
-    /// Bind to this address only.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) address: Option<Written<IpAddr>>,
-    /// `tcp` or `udp`.
-    #[serde(default)]
-    pub(crate) protocol: TrapProtocol,
-    /// `handshake`: nobody can be framed. `probe`: the first packet, which anybody can forge, so
-    /// it only throttles. UDP knows only `probe`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) evidence: Option<EvidenceKind>,
-    /// Name of the ladder.
-    #[serde(default = "trap_ladder")]
-    pub(crate) ladder: String,
-    /// Hold the connection with slow bytes.
-    #[serde(default)]
-    pub(crate) tarpit: bool,
-    /// In place of the ladder's base.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) base: Option<Written<Span>>,
-}
-
-fn trap_ladder() -> String {
-    "trap".to_owned()
-}
-
-/// Which address families a trap is set for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum TrapFamily {
-    /// IPv4 alone.
-    Ipv4,
-    /// IPv6 alone.
-    Ipv6,
-    /// Both, each with a listener of its own.
-    #[default]
-    Both,
-}
-
-/// A trap's protocol.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum TrapProtocol {
-    /// TCP.
-    #[default]
-    Tcp,
-    /// UDP.
-    Udp,
-}
-
-/// What counts as a touch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum EvidenceKind {
-    /// A completed handshake.
-    Handshake,
-    /// The first packet.
-    Probe,
 }
 
 section! {
@@ -272,6 +184,3 @@ section! {
         max_size: Written<Size> = written("1GiB"),
     }
 }
-
-/// Ladders by name.
-pub(crate) type Ladders = BTreeMap<String, LadderKeys>;

@@ -2,27 +2,40 @@
 
 use std::collections::BTreeMap;
 
-use portguard_core::{Span, Subject, service::PortRange};
+use portguard_core::{Span, service::PortRange};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    guarding::{section, written},
-    value::{Rate, Size, Written},
+    built_in::built_in,
+    guarding::{every_key_is_optional, section, written},
+    quantity::{Rate, Size},
+    value::Written,
 };
 
-/// Declares a section whose keys are all given by the user, some of them required.
+/// Declares an entry, written by the user: keys that are no `Option` are required.
 macro_rules! entry {
     ($(#[$about:meta])* $name:ident { $($(#[$doc:meta])* $key:ident: $kind:ty,)* }) => {
-        $(#[$about])*
         #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
         #[serde(deny_unknown_fields)]
+        $(#[$about])*
         pub(crate) struct $name { $($(#[$doc])* pub(crate) $key: $kind,)* }
     };
 }
 
+/// Declares a choice of words, written in lower case with hyphens.
+macro_rules! words {
+    ($(#[$about:meta])* $name:ident { $($word:ident),* }) => {
+        $(#[$about])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+        #[serde(rename_all = "kebab-case")]
+        pub(crate) enum $name { $($word),* }
+    };
+}
+
 entry! {
-    /// A name for ports.
+    /// A name for ports; of one that is built in, a key that is left out stays.
+    #[schemars(transform = every_key_is_optional)]
     Service {
         /// The ports (`tcp/22`).
         ports: Vec<Written<PortRange>>,
@@ -47,16 +60,9 @@ section! {
     }
 }
 
-/// Whose listening sockets open their ports.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Follow {
-    /// Everybody's.
-    All,
-    /// Those that are approved.
-    Approved,
-    /// Nobody's.
-    None,
+words! {
+    /// Whose listening sockets open their ports.
+    Follow { All, Approved, None }
 }
 
 entry! {
@@ -108,19 +114,34 @@ section! {
 entry! {
     /// A standing scan of packet decisions.
     Scan {
-        /// `blocked` or `allowed`.
-        rule: String,
-        /// `tcp`, `udp`, `icmp` or `any`.
-        r#type: String,
+        /// Which decisions are looked at.
+        rule: Verdict,
+        /// Which packets are looked at.
+        r#type: PacketType,
         /// So many packets are an offence.
         howmany: u32,
         /// Within this time.
         within: Written<Span>,
         /// The list an offender is put on.
-        set: String,
+        set: ListName,
         /// For how long.
         remove_after: Written<Span>,
     }
+}
+
+words! {
+    /// What was decided about a packet.
+    Verdict { Blocked, Allowed }
+}
+
+words! {
+    /// A kind of packet.
+    PacketType { Tcp, Udp, Icmp, Any }
+}
+
+words! {
+    /// A list of subjects.
+    ListName { Whitelist, Blacklist, ThrottleSoft, ThrottleHard }
 }
 
 section! {
@@ -179,16 +200,13 @@ section! {
         /// Where host keys are kept.
         known_hosts: String = "/var/lib/portguard/known_hosts".to_owned(),
         /// Providers by name.
-        providers: BTreeMap<String, Provider> = BTreeMap::from([("localhost.run".to_owned(), Provider {
-            login: "nokey@localhost.run:22".to_owned(),
-            remote_port: 80,
-            url: r"https://[a-z0-9-]+\.lhr\.life".to_owned(),
-        })]),
+        providers: BTreeMap<String, Provider> = built_in().share.providers.clone(),
     }
 }
 
 entry! {
     /// An SSH server that makes ports reachable.
+    #[schemars(transform = every_key_is_optional)]
     Provider {
         /// user@host:port.
         login: String,
@@ -206,13 +224,23 @@ entry! {
         name: String,
         /// An address or a file.
         source: String,
-        /// `auto`, `plain`, `netset`, `csv`, `spamhaus` or `json`.
-        format: Option<String>,
+        /// How it is written; `auto` if left out.
+        format: Option<FeedFormat>,
         /// The list they are put on.
-        set: String,
+        set: ListName,
         /// How often it is fetched.
         every: Option<Written<Span>>,
     }
+}
+
+words! {
+    /// How a feed is written.
+    FeedFormat { Auto, Plain, Netset, Csv, Spamhaus, Json }
+}
+
+words! {
+    /// What a decision of our own comes from.
+    Detector { Trap, Watch }
 }
 
 section! {
@@ -227,7 +255,7 @@ section! {
         /// How many other members must ban a subject before this host does too.
         accept: u32 = 1,
         /// Which of our own decisions are told to the others.
-        share: Vec<String> = vec!["trap".to_owned(), "watch".to_owned()],
+        share: Vec<Detector> = vec![Detector::Trap, Detector::Watch],
     }
 }
 
@@ -252,6 +280,3 @@ section! {
         listen: String = String::new(),
     }
 }
-
-/// Subjects that a port is reserved for, in an anomaly rule.
-pub(crate) type Only = Vec<Written<Subject>>;

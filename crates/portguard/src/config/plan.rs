@@ -3,18 +3,18 @@
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
     sync::Arc,
-    time::Duration,
 };
 
-use portguard_core::{
-    Family, Growth, Ladder, Policy, Port, Protocol, Span, Subject, service::port_number,
-};
+use portguard_core::{Family, Ladder, Policy, Port, Span, Subject};
 use portguard_linux::nft::{self, FrameSpec, RateUnit, TrapEvidence};
 use portguard_store::Retention;
 
 use super::{
-    Config, Per, Rate,
-    guarding::{EvidenceKind, LadderKeys, Rates, Trap, TrapFamily, TrapProtocol},
+    Config,
+    guarding::Rates,
+    ladder,
+    quantity::{Per, Rate},
+    trap::{EvidenceKind, Trap},
 };
 
 /// The log group of the trap rules (NFLOG, 1 to 65535): unlikely to be another program's.
@@ -45,6 +45,10 @@ impl TrapPlan {
 
 /// Who is protected by the configuration.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a setting that means nothing for the others"
+)]
 pub(crate) struct Protect {
     pub(crate) own_addresses: bool,
     pub(crate) gateways: bool,
@@ -65,17 +69,17 @@ impl Config {
             ladder.base = base;
         }
         let ladder = Arc::new(ladder);
-        let evidence = match (trap.evidence, trap.protocol) {
-            (Some(EvidenceKind::Probe), _) | (None, TrapProtocol::Udp) => TrapEvidence::Probe,
-            _ => TrapEvidence::Handshake,
+        let evidence = match trap.evidence() {
+            EvidenceKind::Handshake => TrapEvidence::Handshake,
+            EvidenceKind::Probe => TrapEvidence::Probe,
         };
         let mut plans = Vec::new();
         for family in trap.families() {
-            for port in trap.port_list().unwrap_or_default() {
+            for port in trap.all_ports() {
                 plans.push(TrapPlan {
                     label: format!("trap {port}").into(),
                     family,
-                    address: trap.address.map(|address| address.0),
+                    address: trap.bound_to(),
                     port,
                     evidence,
                     ladder: ladder.clone(),
@@ -86,21 +90,10 @@ impl Config {
         plans
     }
 
-    /// Returns a ladder by name, with what is built in for what was left out.
+    /// Returns a ladder by name; an unknown name gives `default`.
     pub(crate) fn ladder(&self, name: &str) -> Ladder {
-        let mut ladder = built_in_default();
-        if let Some(keys) = self.ladders.get("default") {
-            apply(keys, &mut ladder);
-        }
-        if name == "trap" {
-            ladder.base = Duration::from_secs(3_600);
-            ladder.growth = Growth::Quadratic;
-            ladder.permanent_after = 3;
-        }
-        if let Some(keys) = self.ladders.get(name).filter(|_| name != "default") {
-            apply(keys, &mut ladder);
-        }
-        ladder
+        let ladder = self.ladders.get(name).or_else(|| self.ladders.get(ladder::DEFAULT));
+        ladder.expect("the ladder `default` is built in").ladder()
     }
 
     /// Returns what the guard is told.
@@ -150,68 +143,6 @@ impl Config {
             max_size: self.store.max_size.0.0,
         }
     }
-}
-
-impl Trap {
-    /// Returns the families it is set for.
-    pub(super) fn families(&self) -> Vec<Family> {
-        match (self.family, self.address.map(|address| address.0)) {
-            (_, Some(IpAddr::V4(_))) | (TrapFamily::Ipv4, None) => vec![Family::V4],
-            (_, Some(IpAddr::V6(_))) | (TrapFamily::Ipv6, None) => vec![Family::V6],
-            (TrapFamily::Both, None) => vec![Family::V4, Family::V6],
-        }
-    }
-
-    /// Returns its ports, or which text is none.
-    pub(super) fn port_list(&self) -> Result<Vec<Port>, (usize, String)> {
-        let protocol = match self.protocol {
-            TrapProtocol::Tcp => Protocol::Tcp,
-            TrapProtocol::Udp => Protocol::Udp,
-        };
-        let mut ports = Vec::new();
-        for (index, text) in self.ports.iter().enumerate() {
-            let text = text.0.trim();
-            let bare = text.strip_prefix(&format!("{protocol}/")).unwrap_or(text);
-            let (first, last) = bare.split_once('-').unwrap_or((bare, bare));
-            let numbers = port_number(first).and_then(|first| Ok((first, port_number(last)?)));
-            let (first, last) = numbers.map_err(|error| (index, error.to_string()))?;
-            if first > last {
-                return Err((index, format!("the range `{bare}` ends before it starts")));
-            }
-            ports.extend((first..=last).map(|number| Port { protocol, number }));
-        }
-        Ok(ports)
-    }
-}
-
-fn built_in_default() -> Ladder {
-    Ladder {
-        base: Duration::from_secs(600),
-        growth: Growth::Double,
-        steps: Vec::new(),
-        permanent_after: 0,
-        max: Span::For(Duration::from_secs(30 * 86_400)),
-        forget_after: Span::For(Duration::from_secs(90 * 86_400)),
-        prefix_v4: 32,
-        prefix_v6: 64,
-    }
-}
-
-fn apply(keys: &LadderKeys, ladder: &mut Ladder) {
-    if let Some(Span::For(base)) = keys.base.map(|base| base.0) {
-        ladder.base = base;
-    }
-    if let Some(growth) = &keys.growth {
-        ladder.growth = growth.0.clone();
-    }
-    if let Some(steps) = &keys.steps {
-        ladder.steps = steps.iter().copied().map(Into::into).collect();
-    }
-    ladder.permanent_after = keys.permanent_after.unwrap_or(ladder.permanent_after);
-    ladder.max = keys.max.map_or(ladder.max, |max| max.0);
-    ladder.forget_after = keys.forget_after.map_or(ladder.forget_after, |span| span.0);
-    ladder.prefix_v4 = keys.prefix_v4.unwrap_or(ladder.prefix_v4);
-    ladder.prefix_v6 = keys.prefix_v6.unwrap_or(ladder.prefix_v6);
 }
 
 fn rates(rates: &Rates) -> nft::Rates {

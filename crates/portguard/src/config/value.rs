@@ -1,32 +1,90 @@
-//! Values of the configuration that are written as text: durations, rates, sizes, ports, subjects.
+//! Values that are written as text: each kind is read, shown and described in one place.
 
-use std::{borrow::Cow, fmt, marker::PhantomData, str::FromStr};
+use std::{borrow::Cow, fmt, marker::PhantomData, net::IpAddr, str::FromStr};
 
-use portguard_core::{Growth, Span, Strength};
+use portguard_core::{Pattern, Span, Subject, service::PortRange};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
-    de::{self, SeqAccess, Visitor, value::SeqAccessDeserializer},
+    de::{self, Unexpected, Visitor},
 };
 
-/// A value that is written as text, or as a whole number where that is the same.
+use super::{
+    quantity::{Rate, Size},
+    trap::TrapPorts,
+};
+
+/// A kind of value that is written as text.
+pub(crate) trait Spelled: fmt::Display + FromStr<Err: fmt::Display> {
+    /// What such a value is called, with its article.
+    const KIND: &'static str;
+    /// How such values are written.
+    const EXAMPLES: &'static [&'static str];
+    /// Whether a whole number is the same as its digits.
+    const IS_NUMBER_TOO: bool = false;
+}
+
+impl Spelled for Span {
+    const KIND: &'static str = "a duration";
+    const EXAMPLES: &'static [&'static str] = &["90s", "10m", "1d12h", "2w", "1mo", "forever"];
+    const IS_NUMBER_TOO: bool = true;
+}
+
+impl Spelled for Subject {
+    const KIND: &'static str = "an address or network";
+    const EXAMPLES: &'static [&'static str] = &["192.0.2.7", "2001:db8::/32"];
+}
+
+impl Spelled for IpAddr {
+    const KIND: &'static str = "an address";
+    const EXAMPLES: &'static [&'static str] = &["192.0.2.7", "2001:db8::7"];
+}
+
+impl Spelled for Pattern {
+    const KIND: &'static str = "a pattern of addresses";
+    const EXAMPLES: &'static [&'static str] = &["12.34.56.*", "34.56.78.[2-9]"];
+}
+
+impl Spelled for PortRange {
+    const KIND: &'static str = "a port or range of ports";
+    const EXAMPLES: &'static [&'static str] = &["tcp/22", "udp/60000-61000"];
+}
+
+impl Spelled for TrapPorts {
+    const KIND: &'static str = "a port or range of ports of a trap";
+    const EXAMPLES: &'static [&'static str] = &["23", "6000-6010", "tcp/23"];
+    const IS_NUMBER_TOO: bool = true;
+}
+
+impl Spelled for Rate {
+    const KIND: &'static str = "a rate";
+    const EXAMPLES: &'static [&'static str] = &["10/minute", "2000/second"];
+}
+
+impl Spelled for Size {
+    const KIND: &'static str = "a size";
+    const EXAMPLES: &'static [&'static str] = &["64MiB", "1GiB"];
+    const IS_NUMBER_TOO: bool = true;
+}
+
+/// A value that is written as text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Written<T>(pub(crate) T);
 
-impl<T: fmt::Display> Serialize for Written<T> {
+impl<T: Spelled> Serialize for Written<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(&self.0)
     }
 }
 
-impl<'de, T: FromStr<Err: fmt::Display>> Deserialize<'de> for Written<T> {
+impl<'de, T: Spelled> Deserialize<'de> for Written<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Reading<T>(PhantomData<T>);
-        impl<T: FromStr<Err: fmt::Display>> Visitor<'_> for Reading<T> {
+        impl<T: Spelled> Visitor<'_> for Reading<T> {
             type Value = Written<T>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a text")
+                write!(f, "{} (`{}`)", T::KIND, T::EXAMPLES[0])
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
@@ -34,185 +92,31 @@ impl<'de, T: FromStr<Err: fmt::Display>> Deserialize<'de> for Written<T> {
             }
 
             fn visit_i64<E: de::Error>(self, number: i64) -> Result<Self::Value, E> {
-                self.visit_str(&number.to_string())
+                if T::IS_NUMBER_TOO {
+                    self.visit_str(&number.to_string())
+                } else {
+                    Err(E::invalid_type(Unexpected::Signed(number), &self))
+                }
             }
         }
         deserializer.deserialize_any(Reading(PhantomData))
     }
 }
 
-impl<T> JsonSchema for Written<T> {
+impl<T: Spelled> JsonSchema for Written<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
     fn schema_name() -> Cow<'static, str> {
-        "Text".into()
+        T::KIND.into()
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": ["string", "integer"] })
-    }
-}
-
-/// So many in a time: `10/minute`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Rate {
-    pub(crate) count: u32,
-    pub(crate) per: Per,
-}
-
-/// The times that a rate can be written against.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Per {
-    Second,
-    Minute,
-    Hour,
-    Day,
-}
-
-impl FromStr for Rate {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("`{text}` is no rate; write it like `10/minute`");
-        let (count, per) = text.split_once('/').ok_or_else(wrong)?;
-        let per = match per.trim() {
-            "s" | "second" => Per::Second,
-            "m" | "minute" => Per::Minute,
-            "h" | "hour" => Per::Hour,
-            "d" | "day" => Per::Day,
-            _ => return Err(wrong()),
-        };
-        let count = count.trim().parse().ok().filter(|count| *count > 0).ok_or_else(wrong)?;
-        Ok(Self { count, per })
-    }
-}
-
-impl fmt::Display for Rate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let per = match self.per {
-            Per::Second => "second",
-            Per::Minute => "minute",
-            Per::Hour => "hour",
-            Per::Day => "day",
-        };
-        write!(f, "{}/{per}", self.count)
-    }
-}
-
-/// A number of bytes: `64MiB`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Size(pub(crate) u64);
-
-/// Units of sizes, largest first.
-const SIZES: [(&str, u64); 8] = [
-    ("TiB", 1 << 40),
-    ("GiB", 1 << 30),
-    ("MiB", 1 << 20),
-    ("KiB", 1 << 10),
-    ("GB", 1_000_000_000),
-    ("MB", 1_000_000),
-    ("kB", 1_000),
-    ("B", 1),
-];
-
-impl FromStr for Size {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("`{text}` is no size; write it like `64MiB`");
-        let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-        let (number, unit) = text.split_at(digits);
-        let unit = unit.trim();
-        let factor = match unit {
-            "" => 1,
-            unit => SIZES.iter().find(|(name, _)| *name == unit).ok_or_else(wrong)?.1,
-        };
-        let number: u64 = number.parse().map_err(|_| wrong())?;
-        number.checked_mul(factor).map(Self).ok_or_else(wrong)
-    }
-}
-
-impl fmt::Display for Size {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let fits = |unit: &&(&str, u64)| self.0 >= unit.1 && self.0.is_multiple_of(unit.1);
-        match SIZES.iter().filter(|(name, _)| name.ends_with("iB")).find(fits) {
-            Some((name, unit)) => write!(f, "{}{name}", self.0 / unit),
-            None => write!(f, "{}B", self.0),
-        }
-    }
-}
-
-/// How bans grow: a word, or a list of durations.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct GrowthValue(pub(crate) Growth);
-
-impl Serialize for GrowthValue {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match &self.0 {
-            Growth::Fixed => serializer.serialize_str("fixed"),
-            Growth::Double => serializer.serialize_str("double"),
-            Growth::Quadratic => serializer.serialize_str("quadratic"),
-            Growth::List(spans) => serializer.collect_seq(spans.iter().copied().map(Written)),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for GrowthValue {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Reading;
-        impl<'de> Visitor<'de> for Reading {
-            type Value = GrowthValue;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("`fixed`, `double`, `quadratic` or a list of durations")
-            }
-
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<GrowthValue, E> {
-                match text {
-                    "fixed" => Ok(GrowthValue(Growth::Fixed)),
-                    "double" => Ok(GrowthValue(Growth::Double)),
-                    "quadratic" => Ok(GrowthValue(Growth::Quadratic)),
-                    _ => Err(E::custom(format!(
-                        "`{text}` is no growth; write `fixed`, `double`, `quadratic` or a list of durations"
-                    ))),
-                }
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<GrowthValue, A::Error> {
-                let spans = Vec::<Written<Span>>::deserialize(SeqAccessDeserializer::new(seq))?;
-                Ok(GrowthValue(Growth::List(spans.into_iter().map(|span| span.0).collect())))
-            }
-        }
-        deserializer.deserialize_any(Reading)
-    }
-}
-
-impl JsonSchema for GrowthValue {
-    fn schema_name() -> Cow<'static, str> {
-        "Growth".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "anyOf": [
-            { "enum": ["fixed", "double", "quadratic"] },
-            { "type": "array", "items": { "type": ["string", "integer"] } },
-        ] })
-    }
-}
-
-/// A measure before the first ban: `throttle-soft` or `throttle-hard`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Step {
-    /// The rates of [throttle.soft].
-    ThrottleSoft,
-    /// The rates of [throttle.hard].
-    ThrottleHard,
-}
-
-impl From<Step> for Strength {
-    fn from(step: Step) -> Self {
-        match step {
-            Step::ThrottleSoft => Self::Soft,
-            Step::ThrottleHard => Self::Hard,
+        if T::IS_NUMBER_TOO {
+            json_schema!({ "type": ["string", "integer"], "examples": T::EXAMPLES })
+        } else {
+            json_schema!({ "type": "string", "examples": T::EXAMPLES })
         }
     }
 }

@@ -29,7 +29,12 @@ use tokio::{
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{About, enforcer::{Reached, Requests}, inbox::Inbox, ledger::{SharedReader, Written}};
+use super::{
+    About,
+    enforcer::{Reached, Requests},
+    inbox::Inbox,
+    ledger::{SharedReader, Written},
+};
 
 pub(crate) use role::Roles;
 

@@ -95,7 +95,8 @@ impl Driver {
             }
             marks.record += 1;
             let deadline = Instant::now() + LEDGER_PATIENCE;
-            if self.records.send_deadline(Keep { number: marks.record, record }, deadline).is_err() {
+            if self.records.send_deadline(Keep { number: marks.record, record }, deadline).is_err()
+            {
                 journal::say_lost_record();
             }
         }

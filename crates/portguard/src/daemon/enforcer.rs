@@ -6,9 +6,9 @@ mod kernel;
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use portguard_api::view;
 use portguard_core::{Change, Fact, Health, Note, Process, Subject};
 use portguard_linux::nft::{ApplyError, FrameSpec, ListSet, NotApplied, Table, Verdict};
-use portguard_api::view;
 use tokio::sync::{oneshot, watch};
 
 use crate::clock;

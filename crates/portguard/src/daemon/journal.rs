@@ -78,7 +78,9 @@ fn lines(note: &Note) -> Vec<String> {
             Health::Broken(why) => format!("{source}: broken: {why}"),
         }],
         Note::NotEnforced { why } => vec![format!("NOT ENFORCED by the kernel: {why}")],
-        Note::Full { table, dropped } => vec![format!("The {table} list is full; {dropped} had to go")],
+        Note::Full { table, dropped } => {
+            vec![format!("The {table} list is full; {dropped} had to go")]
+        }
     }
 }
 
@@ -105,8 +107,7 @@ const fn capitalised(measure: Measure) -> &'static str {
 /// Returns the level as systemd reads it in front of a line, nothing outside systemd.
 fn prefix(level: Level) -> &'static str {
     static UNDER_SYSTEMD: OnceLock<bool> = OnceLock::new();
-    let under_systemd =
-        *UNDER_SYSTEMD.get_or_init(|| std::env::var_os("JOURNAL_STREAM").is_some());
+    let under_systemd = *UNDER_SYSTEMD.get_or_init(|| std::env::var_os("JOURNAL_STREAM").is_some());
     match (under_systemd, level) {
         (false, _) => "",
         (true, Level::Info) => "<5>",
@@ -145,10 +146,12 @@ mod tests {
                 author: Author::Guard,
             })
         };
-        let expired =
-            Release { subject, measure: Measure::Ban, cause: ReleaseCause::Expired };
+        let expired = Release { subject, measure: Measure::Ban, cause: ReleaseCause::Expired };
         for (note, expect) in [
-            (Note::TrapSet { family: Family::V4, address, port }, "Trap started on IPv4 0.0.0.0:23"),
+            (
+                Note::TrapSet { family: Family::V4, address, port },
+                "Trap started on IPv4 0.0.0.0:23",
+            ),
             (offence(None), "Trap touched on port 23: 192.0.2.7"),
             (offence(Some("x".into())), "WHITELISTED trap touched on port 23: 192.0.2.7"),
             (ban(Until::at(Timestamp::from_secs(60))), "Ban IPv4: 192.0.2.7"),

@@ -66,7 +66,10 @@ pub(super) struct EventQuery {
 
 /// The state of the guard.
 #[utoipa::path(get, path = "/v1/status", responses((status = 200, body = view::Status), (status = 403, body = Problem)))]
-pub(super) async fn status(_: MayRead, State(desk): State<Desk>) -> Result<Json<view::Status>, Failure> {
+pub(super) async fn status(
+    _: MayRead,
+    State(desk): State<Desk>,
+) -> Result<Json<view::Status>, Failure> {
     let kernel = desk.kernel.state().await;
     let snapshot = with_guard(&desk, Guard::snapshot).await?;
     Ok(Json(compose_status(&desk, &snapshot, &kernel)))
@@ -79,8 +82,9 @@ fn compose_status(
 ) -> view::Status {
     let ledger = super::super::ledger::NAME;
     let sources = snapshot.sources.iter();
-    let (ledgers, others): (Vec<_>, Vec<_>) =
-        sources.map(|(name, state)| answer::source(name, state)).partition(|row| row.name == ledger);
+    let (ledgers, others): (Vec<_>, Vec<_>) = sources
+        .map(|(name, state)| answer::source(name, state))
+        .partition(|row| row.name == ledger);
     let missing = snapshot.traps.values().filter(|trap| trap.missing.is_some()).count();
     let pending = snapshot.generation.saturating_sub(snapshot.enforced_generation);
     view::Status {
@@ -92,7 +96,12 @@ fn compose_status(
         observe: desk.about.observe,
         enforcement: view::Enforcement {
             wanted: snapshot.wanted,
-            installed: kernel.installed.unwrap_or(snapshot.wanted.saturating_sub(pending)),
+            // The kernel counts elements that have ended until it collects them.
+            installed: kernel
+                .installed
+                .map_or(snapshot.wanted.saturating_sub(pending), |counted| {
+                    counted.min(snapshot.wanted)
+                }),
             pending,
             failure: snapshot.failure.as_ref().map(ToString::to_string),
         },
@@ -211,7 +220,10 @@ pub(super) async fn why(
 
 /// The traps and their catch.
 #[utoipa::path(get, path = "/v1/traps", responses((status = 200, body = Vec<view::Trap>)))]
-pub(super) async fn traps(_: MayRead, State(desk): State<Desk>) -> Result<Json<Vec<view::Trap>>, Failure> {
+pub(super) async fn traps(
+    _: MayRead,
+    State(desk): State<Desk>,
+) -> Result<Json<Vec<view::Trap>>, Failure> {
     let snapshot = with_guard(&desk, Guard::snapshot).await?;
     let rows = snapshot.traps.iter();
     Ok(Json(
@@ -238,7 +250,9 @@ pub(super) async fn events(
     let subject = query.subject.map(|subject| subject.parse::<Subject>()).transpose();
     let subject = subject.map_err(Failure::usage)?;
     let back = |seconds: u64| {
-        Timestamp::from_millis(clock::now().as_millis().saturating_sub(seconds.saturating_mul(1000)))
+        Timestamp::from_millis(
+            clock::now().as_millis().saturating_sub(seconds.saturating_mul(1000)),
+        )
     };
     let following = query.after.is_some();
     let asked = EntryQuery {

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use axum::{Json, extract::State};
 use portguard_api::{
     Problem,
-    order::{HoldOrder, ImportOrder, LiftOrder, LiftedName, ManyOrder, MeasureName, OrderDone, RefusedOrder},
+    order::{
+        HoldOrder, ImportOrder, LiftOrder, LiftedName, ManyOrder, MeasureName, OrderDone,
+        RefusedOrder,
+    },
 };
 use portguard_core::{
     Author, Command, Guard, Lifted, Measure, Offender, Port, Span, Strength, Subject, Timestamp,

@@ -2,10 +2,7 @@
 
 use std::os::fd::AsFd;
 
-use axum::{
-    extract::FromRequestParts,
-    http::request::Parts,
-};
+use axum::{extract::FromRequestParts, http::request::Parts};
 use portguard_core::Author;
 use portguard_linux::credentials::{self, Credentials};
 
@@ -40,9 +37,8 @@ impl Roles {
     }
 
     fn for_credentials(&self, peer: &Credentials) -> Role {
-        let is_in = |group: Option<u32>| {
-            group.is_some_and(|group| credentials::is_member(peer, group))
-        };
+        let is_in =
+            |group: Option<u32>| group.is_some_and(|group| credentials::is_member(peer, group));
         if peer.uid == 0 || peer.uid == self.own_uid || is_in(self.operators) {
             Role::Operator(peer.uid)
         } else if is_in(self.readers) {

@@ -37,9 +37,9 @@ pub(super) fn check(
     ports: &[Port],
 ) -> Result<view::Check, String> {
     let found = match table {
-        Some(table) => table
-            .find(subject.first_address(), ports)
-            .map_err(|error| with_causes(&error))?,
+        Some(table) => {
+            table.find(subject.first_address(), ports).map_err(|error| with_causes(&error))?
+        }
         None => Vec::new(),
     };
     let mut matching: Vec<Found> =

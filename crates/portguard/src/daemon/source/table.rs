@@ -6,7 +6,13 @@ use crossbeam_channel::Sender;
 use portguard_core::{Fact, Health, Process, Until};
 use portguard_linux::nft::{ForeignChange, Monitor, Notice, Ownership};
 
-use crate::{clock, daemon::{enforcer::{Work, with_causes}, inbox::Inbox}};
+use crate::{
+    clock,
+    daemon::{
+        enforcer::{Work, with_causes},
+        inbox::Inbox,
+    },
+};
 
 use super::tell;
 
@@ -41,10 +47,8 @@ fn listen(mut monitor: Monitor, inbox: &Inbox, enforcer: &Sender<Work>) {
             Ok(None) => {}
             Ok(Some(Notice::Change(change))) => pass_on(change, inbox, enforcer),
             Ok(Some(Notice::Overrun)) => {
-                let by = Process::default();
-                let what = "more changes than could be heard".to_owned();
-                inbox.deliver(Fact::KernelLost { what, by: by.clone() });
-                if enforcer.send(Work::Verify(by)).is_err() {
+                // Putting everything in again could be the next overrun; first see what is wrong.
+                if enforcer.send(Work::Verify(Process::default())).is_err() {
                     return;
                 }
             }

@@ -2,9 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc, thread::JoinHandle};
 
-use portguard_core::{
-    Evidence, Fact, Family, Grade, Health, Ladder, Note, Offence, Port,
-};
+use portguard_core::{Evidence, Fact, Family, Grade, Health, Ladder, Note, Offence, Port};
 use portguard_linux::{
     nft::{TrapEvidence, TrapRule},
     trap::{self, BoundTrap, StopSignal, Touch, TrapSpec},
@@ -82,10 +80,14 @@ impl Traps {
             }));
         }
         let missing = self.plans.len() - self.standing.len();
-        tell(inbox, NAME, match missing {
-            0 => Health::Good,
-            _ => Health::Degraded(format!("{missing} of {} can not be set", self.plans.len())),
-        });
+        tell(
+            inbox,
+            NAME,
+            match missing {
+                0 => Health::Good,
+                _ => Health::Degraded(format!("{missing} of {} can not be set", self.plans.len())),
+            },
+        );
         if !bound.is_empty() {
             self.watch(bound, inbox);
         }
@@ -144,9 +146,9 @@ fn group<'a>(plans: impl Iterator<Item = &'a TrapPlan>) -> Vec<TrapRule> {
             prefix_len: width(plan.family, &plan.ladder),
             tarpit: plan.tarpit,
         };
-        let known = rules.iter_mut().find(|rule| {
-            TrapRule { ports: BTreeSet::new(), ..(*rule).clone() } == alike
-        });
+        let known = rules
+            .iter_mut()
+            .find(|rule| TrapRule { ports: BTreeSet::new(), ..(*rule).clone() } == alike);
         match known {
             Some(rule) => rule.ports.insert(plan.port.number),
             None => {

@@ -1,0 +1,11 @@
+//! Traps, logged packets and facts about the host against the real kernel, each test in a network
+//! namespace of its own.
+
+#![expect(clippy::unwrap_used, reason = "a test ends where something fails")]
+
+mod fact;
+mod logged;
+#[path = "../nft/namespace.rs"]
+mod namespace;
+mod session;
+mod trap;

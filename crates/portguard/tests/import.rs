@@ -1,0 +1,152 @@
+//! The import command as a whole: folders go in; a drop-in and a ledger come out.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+use portguard_core::{Span, Timestamp, Until};
+use portguard_store::{Ledger, Retention};
+use tempfile::TempDir;
+
+#[test]
+fn without_a_daemon_the_past_goes_into_the_ledger() {
+    let host = Host::new();
+    let output = host.import(&[]);
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(host.drop_in().lines().filter(|line| *line == "[[traps]]").count(), 1);
+    assert_eq!(
+        host.ledger(),
+        ["192.0.2.7 is held until @4000000000000", "192.0.2.7: 2 offences, 2 bans"]
+    );
+}
+
+#[test]
+fn an_import_can_be_repeated() {
+    let host = Host::new();
+    host.import(&[]);
+    let (drop_in, ledger) = (host.drop_in(), host.ledger());
+    assert!(host.import(&[]).status.success());
+    assert_eq!((host.drop_in(), host.ledger()), (drop_in, ledger));
+    assert!(!host.former_drop_in().exists());
+}
+
+#[test]
+fn a_drop_in_that_was_changed_by_hand_is_kept() {
+    let host = Host::new();
+    host.import(&[]);
+    fs::write(host.path("conf.d/50-port-trap.toml"), "# by hand\n").unwrap();
+    host.import(&[]);
+    assert_eq!(fs::read_to_string(host.former_drop_in()).unwrap(), "# by hand\n");
+}
+
+#[test]
+fn an_allow_list_that_a_later_drop_in_replaces_is_told() {
+    let host = Host::new();
+    fs::create_dir(host.path("conf.d")).unwrap();
+    fs::write(host.path("conf.d/60-own.toml"), "[allow]\npatterns = [\"10.8.*\"]\n").unwrap();
+    fs::write(host.path("port_trap/whitelist.txt"), "10.9.*\n192.0.2.1\n").unwrap();
+    let told = String::from_utf8(host.import(&[]).stdout).unwrap();
+    let expect = "a later drop-in has an allow list of its own, without 10.9.*";
+    assert!(told.lines().any(|line| line == expect), "{told}");
+}
+
+#[test]
+fn a_dry_run_changes_nothing() {
+    let host = Host::new();
+    let output = host.import(&["--dry-run"]);
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert!(told.contains("datatrap.db: 1 offenders, 1 bans with an end and 0 forever"), "{told}");
+    assert!(!host.path("conf.d").exists());
+    assert!(!host.path("state").exists());
+}
+
+#[test]
+fn a_folder_of_something_else_is_refused() {
+    let host = Host::new();
+    fs::remove_file(host.path("port_trap/list_of_ports.txt")).unwrap();
+    let output = host.import(&[]);
+    assert_eq!(output.status.code(), Some(2));
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.ends_with("is no folder of Port Trap: it has no list_of_ports.txt\n"), "{told}");
+    assert!(!host.path("conf.d").exists());
+}
+
+/// A configuration and a folder of Port Trap in a place of their own.
+struct Host(TempDir);
+
+impl Host {
+    fn new() -> Self {
+        let host = Self(tempfile::tempdir().unwrap());
+        let (state, run) = (host.path("state"), host.path("run"));
+        let config = format!("[guard]\nstate_dir = {state:?}\nrun_dir = {run:?}\n");
+        fs::write(host.path("portguard.toml"), config).unwrap();
+        fs::create_dir(host.path("port_trap")).unwrap();
+        fs::write(host.path("port_trap/list_of_ports.txt"), "23#3600\n23#3600#6\n").unwrap();
+        fill(&host.path("port_trap/datatrap.db"));
+        host
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn import(&self, options: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_portguard"))
+            .arg("--config")
+            .arg(self.path("portguard.toml"))
+            .args(["import", "port-trap"])
+            .arg(self.path("port_trap"))
+            .args(options)
+            .output()
+            .unwrap()
+    }
+
+    fn drop_in(&self) -> String {
+        fs::read_to_string(self.path("conf.d/50-port-trap.toml")).unwrap()
+    }
+
+    fn former_drop_in(&self) -> PathBuf {
+        self.path("conf.d/50-port-trap.toml.old")
+    }
+
+    /// Returns what the ledger remembers.
+    fn ledger(&self) -> Vec<String> {
+        let forever = Retention {
+            keep_entries: Span::Forever,
+            keep_offenders: Span::Forever,
+            max_size: 1 << 30,
+        };
+        let now = Timestamp::from_secs(0);
+        let (ledger, _) = Ledger::open(&self.path("state/ledger.db"), forever, now);
+        let mut reader = ledger.reader();
+        let mut lines = Vec::new();
+        reader
+            .holds(now, |holds| {
+                lines.extend(holds.iter().map(|hold| {
+                    let until: Until = hold.until;
+                    format!("{} is held until {until:?}", hold.subject)
+                }));
+            })
+            .unwrap();
+        lines.extend(reader.offenders(10).unwrap().iter().map(|(subject, past)| {
+            format!("{subject}: {} offences, {} bans", past.offences, past.bans)
+        }));
+        lines
+    }
+}
+
+fn fill(path: &Path) {
+    let database = rusqlite::Connection::open(path).unwrap();
+    database
+        .execute_batch(
+            "CREATE TABLE ips (id INTEGER PRIMARY KEY, ts INTEGER, delafter INTEGER, ip TEXT,
+                               port INTEGER, detected TEXT, banned INTEGER, inet INTEGER);
+             INSERT INTO ips VALUES (1, 1000, 4600, '192.0.2.7', 23, '', 0, 4);
+             INSERT INTO ips VALUES (2, 9000, 4000000000, '192.0.2.7', 23, '', 1, 4);",
+        )
+        .unwrap();
+}

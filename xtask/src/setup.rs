@@ -1,0 +1,144 @@
+//! `cargo xtask setup`: gets what the other chores need, and only what is missing.
+
+use crate::{
+    Chore,
+    step::{self, StepError},
+};
+
+pub(crate) const CHORE: Chore = Chore {
+    name: "setup",
+    summary: "install what the other chores need (they call it themselves)",
+    run: |_| {
+        for_checks()?;
+        for_tests()
+    },
+};
+
+/// A program and the Debian or Ubuntu package that has it.
+type Packaged = (&'static str, &'static str);
+
+/// A cargo subcommand and the version that is installed where there is none.
+type Subcommand = (&'static str, &'static str);
+
+/// What every build needs: SQLite is compiled from C.
+const FOR_BUILDS: &[Packaged] = &[("cc", "build-essential")];
+
+/// What the tests start beside the guard itself.
+const FOR_TESTS: &[Packaged] = &[
+    ("nft", "nftables"),
+    ("ip", "iproute2"),
+    ("nmap", "nmap"),
+    ("nc", "netcat-openbsd"),
+    ("unshare", "util-linux"),
+    ("nsenter", "util-linux"),
+    ("mount", "mount"),
+    ("setpriv", "util-linux"),
+    ("sysctl", "procps"),
+    ("sshd", "openssh-server"),
+];
+
+/// Later versions of shear need a compiler that is newer than the workspace's `rust-version`.
+const CHECKERS: &[Subcommand] = &[("cargo-deny", "0.20.2"), ("cargo-shear", "1.12.0")];
+
+const RUNNERS: &[Subcommand] = &[("cargo-nextest", "0.9.143")];
+
+/// Gets what `check` needs.
+///
+/// # Errors
+/// When something is missing and cannot be installed.
+pub(crate) fn for_checks() -> Result<(), StepError> {
+    packages(FOR_BUILDS)?;
+    component("fmt", "rustfmt")?;
+    component("clippy", "clippy")?;
+    subcommands(CHECKERS)
+}
+
+/// Gets what `test` needs.
+///
+/// # Errors
+/// When something is missing and cannot be installed.
+pub(crate) fn for_tests() -> Result<(), StepError> {
+    packages(FOR_BUILDS)?;
+    packages(FOR_TESTS)?;
+    subcommands(RUNNERS)
+}
+
+/// Gets what `audit` needs.
+///
+/// # Errors
+/// When something is missing and cannot be installed.
+pub(crate) fn for_audits() -> Result<(), StepError> {
+    packages(FOR_BUILDS)?;
+    subcommands(&CHECKERS[..1])
+}
+
+/// Installs the packages of missing programs with apt, through sudo unless this is root.
+fn packages(needed: &[Packaged]) -> Result<(), StepError> {
+    let missing = missing(needed, step::is_there);
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let is_root = step::succeeds("sh", &["-c", "test \"$(id -u)\" = 0"]);
+    if !step::is_there("apt-get") || !(is_root || step::is_there("sudo")) {
+        return Err(StepError::Missing(format!(
+            "the packages {} (install them as root, under the names your distribution has)",
+            missing.join(", "),
+        )));
+    }
+    as_root(is_root, &["apt-get", "update"])?;
+    let install = ["apt-get", "install", "--yes", "--no-install-recommends"];
+    as_root(is_root, &[&install, missing.as_slice()].concat())
+}
+
+fn as_root(is_root: bool, words: &[&str]) -> Result<(), StepError> {
+    let quietly = ["env", "DEBIAN_FRONTEND=noninteractive"];
+    let words = [&quietly, words].concat();
+    if is_root { step::run(words[0], &words[1..]) } else { step::run("sudo", &words) }
+}
+
+/// Returns the packages of the programs that are not there, each once.
+fn missing(needed: &[Packaged], is_there: impl Fn(&str) -> bool) -> Vec<&'static str> {
+    let mut packages: Vec<_> = needed
+        .iter()
+        .filter(|(program, _)| !is_there(program))
+        .map(|(_, package)| *package)
+        .collect();
+    packages.dedup();
+    packages
+}
+
+/// Adds a component of the Rust toolchain.
+fn component(subcommand: &str, name: &str) -> Result<(), StepError> {
+    if step::succeeds("cargo", &[subcommand, "--version"]) {
+        return Ok(());
+    }
+    step::run("rustup", &["component", "add", name])
+}
+
+/// Compiles missing cargo subcommands, with little optimization: they run for seconds only.
+fn subcommands(needed: &[Subcommand]) -> Result<(), StepError> {
+    for (name, version) in needed {
+        if step::is_there(name) {
+            continue;
+        }
+        let fast = ["profile.release.lto=false", "profile.release.opt-level=1"];
+        let mut arguments = vec!["install", "--locked", "--version", version];
+        arguments.extend(fast.iter().flat_map(|setting| ["--config", setting]));
+        arguments.push(name);
+        // One target folder, so that they share what they have in common.
+        step::run_with(&[("CARGO_TARGET_DIR", "target/chores")], "cargo", &arguments)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_packages_of_missing_programs_are_wanted_and_each_once() {
+        let needed = [("nft", "nftables"), ("unshare", "util-linux"), ("nsenter", "util-linux")];
+        assert_eq!(missing(&needed, |program| program == "nft"), ["util-linux"]);
+        assert!(missing(&needed, |_| true).is_empty());
+    }
+}
