@@ -13,40 +13,49 @@ struct Row {
     what: String,
     ours: f64,
     unit: &'static str,
-    beside: String,
+    beside: &'static str,
     other: f64,
 }
 
 impl Report {
-    /// Adds a figure that must not be above a limit.
-    pub(crate) fn limit(&mut self, what: impl Into<String>, ours: f64, limit: f64, unit: &'static str) {
-        self.add(what, ours, unit, "limit", limit);
+    /// Adds a figure, in a unit, that must not be above a limit.
+    pub(crate) fn limit(
+        &mut self,
+        what: impl Into<String>,
+        ours: f64,
+        limit: f64,
+        unit: &'static str,
+    ) {
+        self.rows.push(Row { what: what.into(), ours, unit, beside: "limit", other: limit });
     }
 
-    /// Adds a figure beside that of a peer, measured in the same run.
+    /// Adds a figure, in a unit, beside that of a peer, measured in the same run.
     pub(crate) fn peer(
         &mut self,
         what: impl Into<String>,
         ours: f64,
-        (peer, theirs): (&str, f64),
+        (peer, theirs): (&'static str, f64),
         unit: &'static str,
     ) {
-        self.add(what, ours, unit, peer, theirs);
-    }
-
-    fn add(&mut self, what: impl Into<String>, ours: f64, unit: &'static str, beside: &str, other: f64) {
-        self.rows.push(Row { what: what.into(), ours, unit, beside: beside.to_owned(), other });
+        self.rows.push(Row { what: what.into(), ours, unit, beside: peer, other: theirs });
     }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{:<58} {:>12} {:<8} {:>12} {:<12} {:>8}", "figure", "ours", "", "other", "", "ratio")?;
+        writeln!(
+            f,
+            "{:<58} {:>12} {:<8} {:>12} {:<12} {:>8}",
+            "figure", "ours", "", "other", "", "ratio"
+        )?;
         for row in &self.rows {
             let ratio = if row.other == 0.0 { f64::NAN } else { row.ours / row.other };
             let mark = if row.beside == "limit" && row.ours > row.other { "  OVER" } else { "" };
             let Row { what, ours, unit, beside, other } = row;
-            writeln!(f, "{what:<58} {ours:>12.3} {unit:<8} {other:>12.3} {beside:<12} {ratio:>8.3}{mark}")?;
+            writeln!(
+                f,
+                "{what:<58} {ours:>12.3} {unit:<8} {other:>12.3} {beside:<12} {ratio:>8.3}{mark}"
+            )?;
         }
         Ok(())
     }

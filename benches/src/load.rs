@@ -44,7 +44,12 @@ pub(crate) fn restores(report: &mut Report) {
         let took = start.elapsed();
         assert_ne!(answer, Answer::Silence);
         report.limit(format!("start with {bans} bans"), took.as_secs_f64(), limit, "s");
-        report.limit(format!("trap touched while {bans} load, until banned"), ms(caught), 1_000.0, "ms");
+        report.limit(
+            format!("trap touched while {bans} load, until banned"),
+            ms(caught),
+            1_000.0,
+            "ms",
+        );
         report.limit(format!("resident with {bans} bans"), resident(&daemon), memory, "MB");
     }
 }
@@ -90,7 +95,9 @@ fn fill(daemon: &Daemon, bans: u32) {
     let retention =
         Retention { keep_entries: Span::Forever, keep_offenders: Span::Forever, max_size: 1 << 30 };
     let now = Timestamp::from_millis(
-        std::time::UNIX_EPOCH.elapsed().map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(0)),
+        std::time::UNIX_EPOCH
+            .elapsed()
+            .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(0)),
     );
     let path = daemon.home().join("state/ledger.db");
     let (mut ledger, _) = Ledger::open(&path, retention, now);

@@ -11,11 +11,14 @@ mod single;
 
 use figure::Report;
 
+/// Measures one group of figures.
+type Measure = fn(&mut Report);
+
 fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).collect();
     let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|word| name.contains(word));
     let mut report = Report::default();
-    let groups: [(&str, fn(&mut Report)); 7] = [
+    let groups: [(&str, Measure); 7] = [
         ("single", single::bans),
         ("burst", single::burst),
         ("networks", single::networks),

@@ -51,15 +51,23 @@ pub(crate) fn burst(report: &mut Report) {
     assert_eq!(done["subjects"], 10_000);
     report.limit("10,000 bans in one burst", ours.as_secs_f64(), 0.2, "s");
     // The kernel's share alone: the same elements by one run of nft in a set of the same kind.
-    let elements: Vec<String> = (0..10_000).map(|index| format!("{} timeout 1h", address(index))).collect();
+    let elements: Vec<String> =
+        (0..10_000).map(|index| format!("{} timeout 1h", address(index))).collect();
     let text = format!(
-        "table inet peer {{ set s {{ type ipv4_addr; flags timeout; counter; elements = {{ {} }} }} }}",
+        "add table inet peer
+         add set inet peer s {{ type ipv4_addr; flags timeout; counter; }}
+         add element inet peer s {{ {} }}",
         elements.join(", ")
     );
     let start = Instant::now();
     lab.guarded().nft(&text);
     let theirs = start.elapsed();
-    report.peer("10,000 bans in one burst", ours.as_secs_f64(), ("nft -f", theirs.as_secs_f64()), "s");
+    report.peer(
+        "10,000 bans in one burst",
+        ours.as_secs_f64(),
+        ("nft -f", theirs.as_secs_f64()),
+        "s",
+    );
 }
 
 /// One more network among a hundred thousand of mixed length.

@@ -39,7 +39,8 @@ fn a_daemon_with_a_bad_configuration_does_not_start() {
     let ran = story.cli(&["daemon"]);
     assert_eq!(ran.code, 5);
     assert!(
-        ran.stderr.contains("portguard.toml:2: ladders.trap.growht: `growht` is unknown; the nearest known one is `growth`"),
+        ran.stderr
+            .contains("portguard.toml:2: ladders.trap.growht: unknown key; nearest is `growth`"),
         "{}",
         ran.stderr
     );
@@ -59,5 +60,9 @@ fn a_trap_on_the_port_that_ssh_listens_on_is_refused() {
     story.daemon.configure("[[traps]]\nports = [\"2222\"]\n");
     let ran = story.cli(&["config", "check"]);
     assert_eq!(ran.code, 5);
-    assert!(ran.stderr.contains("traps[0].ports: tcp/2222 is the port that ssh listens on"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("traps[0].ports[0]: tcp/2222 is where ssh listens"),
+        "{}",
+        ran.stderr
+    );
 }

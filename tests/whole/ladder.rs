@@ -19,7 +19,11 @@ fn bans_last_one_four_and_nine_times_the_base_and_then_forever() {
     for (nth, seconds) in [(1, Some(1)), (2, Some(4)), (3, Some(9)), (4, None)] {
         story.wait_for_verdict("10.77.0.2", "none");
         story.touch("10.77.0.2", GUARDED_V4, 23);
-        story.wait_for_line(if nth == 4 { "Permanent ban IPv4: 10.77.0.2" } else { "Ban IPv4: 10.77.0.2" });
+        story.wait_for_line(if nth == 4 {
+            "Permanent ban IPv4: 10.77.0.2"
+        } else {
+            "Ban IPv4: 10.77.0.2"
+        });
         let last = decisions(&story.json(&["why", "10.77.0.2"])).pop().unwrap();
         assert_eq!((last.0, last.1), (nth, seconds));
     }
@@ -41,7 +45,8 @@ fn decisions(why: &serde_json::Value) -> Vec<(u64, Option<u64>)> {
     let lines = why["story"].as_array().unwrap();
     let bans = lines.iter().filter(|entry| entry["kind"] == "decision");
     bans.map(|entry| {
-        let seconds = entry["until"].as_str().map(|until| between(entry["at"].as_str().unwrap(), until));
+        let seconds =
+            entry["until"].as_str().map(|until| between(entry["at"].as_str().unwrap(), until));
         (entry["nth_ban"].as_u64().unwrap(), seconds)
     })
     .collect()

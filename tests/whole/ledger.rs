@@ -6,7 +6,6 @@ use lab::{Daemon, Lab, wiring::GUARDED_V4};
 
 use crate::story::{Story, wait_for};
 
-
 const TRAP: &str = "[[traps]]\nports = [\"23\", \"83\"]\nfamily = \"ipv4\"\n";
 
 #[test]
@@ -30,9 +29,7 @@ fn a_full_disk_does_not_stop_the_guarding() {
     story.touch("10.77.0.2", GUARDED_V4, 23);
     story.wait_for_verdict("10.77.0.2", "banned");
     story.guarded(&format!("rm {}", filler.display()));
-    wait_for("the ledger to be well again", || {
-        story.daemon.status()["ledger"]["health"] == "good"
-    });
+    wait_for("the ledger to be well again", || story.daemon.status()["ledger"]["health"] == "good");
     let why = story.json(&["why", "10.77.0.2"]);
     assert!(!why["story"].as_array().unwrap().is_empty(), "{why}");
 }
@@ -63,7 +60,12 @@ fn the_story_of_an_offender_survives() {
     assert!(story.daemon.stop().success());
     story.start_again();
     let why = story.json(&["why", "10.77.0.2"]);
-    let kinds: Vec<&str> = why["story"].as_array().unwrap().iter().filter_map(|entry| entry["kind"].as_str()).collect();
+    let kinds: Vec<&str> = why["story"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|entry| entry["kind"].as_str())
+        .collect();
     assert_eq!(kinds, ["offence", "decision"]);
     assert_eq!(why["undo"][0], "portguard unban 10.77.0.2");
 }

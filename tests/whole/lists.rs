@@ -55,10 +55,16 @@ fn this_host_and_whoever_is_protected_or_allowed_is_never_banned() {
         ("10.77.0.4", "10.77.0.4 is protected: it is named in the configuration"),
         ("10.77.0.5", "10.77.0.5 is on the allow list (named in the configuration)"),
         ("10.77.0.6", "10.77.0.6 matches the allow pattern `10.77.0.[67]`"),
-        ("10.77.0.0/24", "10.77.0.0/24 contains 10.77.0.1, which is protected: it is an address of this host"),
+        (
+            "10.77.0.0/24",
+            "10.77.0.0/24 contains 10.77.0.1, which is protected: it is an address of this host",
+        ),
     ] {
         let ran = story.cli(&["ban", address]);
-        assert_eq!((ran.code, ran.stderr.lines().next()), (1, Some(format!("error: {why}").as_str())));
+        assert_eq!(
+            (ran.code, ran.stderr.lines().next()),
+            (1, Some(format!("error: {why}").as_str()))
+        );
     }
     for peer in ["10.77.0.4", "10.77.0.5", "10.77.0.6"] {
         story.touch(peer, GUARDED_V4, 23);
@@ -80,7 +86,10 @@ fn a_host_of_the_allow_list_is_looked_up() {
     let story = Story::in_lab(lab, "[allow]\nhosts = [\"home.example.net\"]\n");
     story.wait_for_verdict("10.77.0.8", "allowed");
     let ran = story.cli(&["ban", "10.77.0.8"]);
-    assert_eq!(ran.stderr.lines().next(), Some("error: 10.77.0.8 is on the allow list (address of home.example.net)"));
+    assert_eq!(
+        ran.stderr.lines().next(),
+        Some("error: 10.77.0.8 is on the allow list (address of home.example.net)")
+    );
 }
 
 #[test]
@@ -95,7 +104,9 @@ fn an_administrators_own_elements_are_kept_across_restarts() {
     story.daemon.kill9();
     story.guarded("nft delete table inet portguard");
     story.start_again();
-    for (address, verdict) in [("192.0.2.1", "none"), ("192.0.2.2", "banned"), ("192.0.2.3", "banned")] {
+    for (address, verdict) in
+        [("192.0.2.1", "none"), ("192.0.2.2", "banned"), ("192.0.2.3", "banned")]
+    {
         assert_eq!(story.verdict(address), verdict, "{address}");
     }
 }

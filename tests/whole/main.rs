@@ -1,5 +1,7 @@
 //! Whole-program tests: the real daemon, the real kernel, real scanners, in a lab of its own each.
 
+#![expect(clippy::unwrap_used, reason = "a test that can not go on has failed")]
+
 mod bad_input;
 mod command;
 mod ladder;

@@ -6,7 +6,6 @@ use lab::wiring::GUARDED_V4;
 
 use crate::story::Story;
 
-
 #[test]
 fn protection_stays_when_the_daemon_stops() {
     let mut story = Story::new("[[traps]]\nports = [\"23\"]\n");
@@ -60,7 +59,8 @@ fn the_ladder_goes_on_after_a_restart() {
 fn killed_under_load_it_loses_nothing_that_was_acknowledged() {
     let mut story = Story::new("");
     for round in 1..=3 {
-        let addresses: Vec<String> = (1..=20).map(|last| format!("198.18.{round}.{last}")).collect();
+        let addresses: Vec<String> =
+            (1..=20).map(|last| format!("198.18.{round}.{last}")).collect();
         // Bans go on beside the ones that are counted, so that the end comes in the middle of work.
         let load = (21..=60).map(|last| format!("198.18.{round}.{last}"));
         thread::scope(|scope| {

@@ -7,11 +7,7 @@ use std::{
 };
 
 use lab::{
-    Answer, Daemon, Lab,
-    deadline::PATIENCE,
-    eventually,
-    running::Running,
-    wiring::GUARDED_V4,
+    Answer, Daemon, Lab, deadline::PATIENCE, eventually, running::Running, wiring::GUARDED_V4,
 };
 use serde_json::Value;
 

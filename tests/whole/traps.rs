@@ -62,7 +62,8 @@ fn a_connect_scan_learns_nothing_after_its_first_trap() {
     let scan = "-sT -r -p 101-500 --max-retries 0 --host-timeout 8s 10.77.0.1";
     let findings = story.lab.scanner().nmap(&scan.split(' ').collect::<Vec<_>>());
     story.wait_for_verdict("10.77.0.2", "banned");
-    let learnt = findings.iter().filter(|finding| finding.port > 300 && finding.state != "filtered");
+    let learnt =
+        findings.iter().filter(|finding| finding.port > 300 && finding.state != "filtered");
     assert_eq!(learnt.count(), 0, "{findings:?}");
     let dropped = story.daemon.status()["turned_away"]["banned_packets"].as_u64().unwrap();
     assert!(dropped > 0);

@@ -28,7 +28,7 @@ const FOR_TESTS: &[Packaged] = &[
     ("nft", "nftables"),
     ("ip", "iproute2"),
     ("nmap", "nmap"),
-    ("nc", "netcat-openbsd"),
+    ("curl", "curl"),
     ("unshare", "util-linux"),
     ("nsenter", "util-linux"),
     ("mount", "mount"),
@@ -98,11 +98,9 @@ fn as_root(is_root: bool, words: &[&str]) -> Result<(), StepError> {
 
 /// Returns the packages of the programs that are not there, each once.
 fn missing(needed: &[Packaged], is_there: impl Fn(&str) -> bool) -> Vec<&'static str> {
-    let mut packages: Vec<_> = needed
-        .iter()
-        .filter(|(program, _)| !is_there(program))
-        .map(|(_, package)| *package)
-        .collect();
+    let missing = needed.iter().filter(|(program, _)| !is_there(program));
+    let mut packages: Vec<_> = missing.map(|(_, package)| *package).collect();
+    packages.sort_unstable();
     packages.dedup();
     packages
 }

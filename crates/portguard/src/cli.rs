@@ -24,17 +24,18 @@ pub(crate) struct Cli {
 
 /// Options of every command.
 #[derive(Clone, Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own on the command line")]
 pub(crate) struct Global {
     /// The configuration file.
     #[arg(long, global = true, value_name = "FILE", default_value = crate::config::DEFAULT_PATH)]
     pub(crate) config: PathBuf,
-    /// The daemon's control socket; by default the one in the configured run_dir.
+    /// The daemon's control socket; by default the one in `guard.run_dir`.
     #[arg(long, global = true, value_name = "PATH")]
     pub(crate) socket: Option<PathBuf>,
     /// Print JSON.
     #[arg(long, global = true)]
     pub(crate) json: bool,
-    /// Print without colour (as NO_COLOR does, and as where standard output is no terminal).
+    /// Print without colour (nothing here has colour yet; accepted for scripts).
     #[arg(long, global = true)]
     pub(crate) no_color: bool,
     /// Say less.
@@ -230,6 +231,6 @@ pub(crate) enum ConfigCommand {
 /// Programs whose data can be taken over.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum ImportSource {
-    /// Port Trap: a folder with list_of_ports.txt, whitelist.txt, for_permanent_ban.txt, datatrap.db.
+    /// Port Trap: the folder that its `list_of_ports.txt` is in.
     PortTrap,
 }

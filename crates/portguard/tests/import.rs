@@ -82,7 +82,11 @@ impl Host {
     fn new() -> Self {
         let host = Self(tempfile::tempdir().unwrap());
         let (state, run) = (host.path("state"), host.path("run"));
-        let config = format!("[guard]\nstate_dir = {state:?}\nrun_dir = {run:?}\n");
+        let config = format!(
+            "[guard]\nstate_dir = \"{}\"\nrun_dir = \"{}\"\n",
+            state.display(),
+            run.display()
+        );
         fs::write(host.path("portguard.toml"), config).unwrap();
         fs::create_dir(host.path("port_trap")).unwrap();
         fs::write(host.path("port_trap/list_of_ports.txt"), "23#3600\n23#3600#6\n").unwrap();

@@ -139,7 +139,8 @@ impl Desired<'_> {
     /// Returns how many elements that makes: a ban for certain ports has one for each.
     pub fn elements(&self) -> usize {
         let of_ports = self.guard.register.port_bans.holds().iter();
-        let ports: usize = of_ports.map(|(_, hold)| hold.ports.as_deref().map_or(1, <[_]>::len)).sum();
+        let ports: usize =
+            of_ports.map(|(_, hold)| hold.ports.as_deref().map_or(1, <[_]>::len)).sum();
         self.len() - self.guard.register.port_bans.len() + ports
     }
 

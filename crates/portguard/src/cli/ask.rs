@@ -117,14 +117,14 @@ pub(crate) fn events(
 
 /// Prints journal lines, one object a line if JSON is wanted.
 fn print_lines(entries: &[view::Entry], global: &Global) -> Result<(), Failed> {
-    if !global.json {
-        show::print(&show::entries(entries))?;
-    } else {
+    if global.json {
         for entry in entries {
-            let line =
-                serde_json::to_string(entry).map_err(|error| Failed::bug(error.to_string()))?;
+            let line = serde_json::to_string(entry);
+            let line = line.map_err(|error| Failed::bug(error.to_string()))?;
             show::print(&format!("{line}\n"))?;
         }
+    } else {
+        show::print(&show::entries(entries))?;
     }
     std::io::stdout()
         .flush()

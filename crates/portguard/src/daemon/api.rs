@@ -100,13 +100,10 @@ pub(crate) fn serve(listener: StdListener, desk: Desk) -> std::io::Result<()> {
         let router = with_description(router, &description);
         loop {
             let Ok(place) = places.clone().acquire_owned().await else { return Ok(()) };
-            let stream = match listener.accept().await {
-                Ok((stream, _)) => stream,
-                Err(_) => {
-                    // Out of descriptors or memory: let some connections end first.
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                    continue;
-                }
+            let Ok((stream, _)) = listener.accept().await else {
+                // Out of descriptors or memory: let some connections end first.
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
             };
             let role = desk.roles.of(&stream);
             let service = TowerToHyperService::new(router.clone().layer(Extension(role)));

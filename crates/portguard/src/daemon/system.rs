@@ -78,7 +78,7 @@ pub(crate) fn surroundings() -> Surroundings {
         .unwrap_or_default()
         .into_iter()
         .filter(|held| held.port.protocol == Protocol::Tcp)
-        .filter(|held| is_ssh_server(held))
+        .filter(is_ssh_server)
         .map(|held| held.port.number)
         .collect();
     // Whoever works over SSH right now came in by this port: "client port server port".

@@ -18,42 +18,42 @@ use crate::clock::{end, rfc3339, seconds_left};
 pub(crate) struct Failure(Problem);
 
 impl Failure {
-    pub(super) fn usage(error: impl ToString) -> Self {
+    pub(super) fn usage(error: &impl ToString) -> Self {
         Self::new(error, None, ProblemKind::Usage)
     }
 
     pub(super) fn refused(refusal: &Refusal) -> Self {
-        Self::new(refusal, refusal.hint.clone(), ProblemKind::Refused)
+        Self::new(&refusal.why, refusal.hint.clone(), ProblemKind::Refused)
     }
 
     pub(super) fn not_permitted(what: &str, group: &str) -> Self {
         let hint = format!("run it as root, or as a member of the group that `{group}` names");
-        Self::new(format!("you may not {what}"), Some(hint), ProblemKind::NotPermitted)
+        Self::new(&format!("you may not {what}"), Some(hint), ProblemKind::NotPermitted)
     }
 
-    pub(super) fn not_enforced(why: impl ToString) -> Self {
+    pub(super) fn not_enforced(why: &impl ToString) -> Self {
         let hint = "see `portguard status`".to_owned();
         Self::new(why, Some(hint), ProblemKind::NotEnforced)
     }
 
-    pub(super) fn unavailable(why: impl ToString) -> Self {
+    pub(super) fn unavailable(why: &impl ToString) -> Self {
         Self::new(why, None, ProblemKind::Unavailable)
     }
 
-    fn new(error: impl ToString, hint: Option<String>, kind: ProblemKind) -> Self {
+    fn new(error: &impl ToString, hint: Option<String>, kind: ProblemKind) -> Self {
         Self(Problem { error: error.to_string(), hint, kind })
     }
 }
 
 impl From<ReadError> for Failure {
     fn from(error: ReadError) -> Self {
-        Self::unavailable(error)
+        Self::unavailable(&error)
     }
 }
 
 impl From<super::super::inbox::Busy> for Failure {
     fn from(busy: super::super::inbox::Busy) -> Self {
-        Self::unavailable(busy)
+        Self::unavailable(&busy)
     }
 }
 

@@ -137,10 +137,10 @@ pub(super) async fn list(
         "throttled-soft" => List::ThrottleSoft,
         "throttled-hard" => List::ThrottleHard,
         "protected" => List::Protect,
-        _ => return Err(Failure::usage(format!("`{name}` is no list"))),
+        _ => return Err(Failure::usage(&format!("`{name}` is no list"))),
     };
     let after = paging.after.map(|after| after.parse::<Subject>()).transpose();
-    let after = after.map_err(Failure::usage)?;
+    let after = after.map_err(|error| Failure::usage(&error))?;
     let most = paging.limit.unwrap_or(ROWS).clamp(1, MOST_ROWS);
     let page = with_guard(&desk, move |guard, now| {
         let reached = guard.snapshot(now).enforced_generation;
@@ -163,7 +163,7 @@ pub(super) async fn offenders(
     let by_count = match query.sort.as_deref() {
         None => false,
         Some("count") => true,
-        Some(other) => return Err(Failure::usage(format!("can not sort by `{other}`"))),
+        Some(other) => return Err(Failure::usage(&format!("can not sort by `{other}`"))),
     };
     let most = query.limit.unwrap_or(ROWS).clamp(1, MOST_ROWS);
     let items = with_guard(&desk, move |guard, _| {
@@ -181,7 +181,7 @@ pub(super) async fn check(
     State(desk): State<Desk>,
     Query(about): Query<About>,
 ) -> Result<Json<view::Check>, Failure> {
-    let subject: Subject = about.subject.parse().map_err(Failure::usage)?;
+    let subject: Subject = about.subject.parse().map_err(|error| Failure::usage(&error))?;
     Ok(Json(look_up(&desk, subject).await?))
 }
 
@@ -191,7 +191,7 @@ async fn look_up(desk: &Desk, subject: Subject) -> Result<view::Check, Failure> 
         let holds = guard.holds_on(subject);
         holds.iter().flat_map(|(.., hold)| hold.ports.iter().flat_map(|p| p.to_vec())).collect()
     });
-    desk.kernel.check(subject, ports.await?).await.map_err(Failure::not_enforced)
+    desk.kernel.check(subject, ports.await?).await.map_err(|error| Failure::not_enforced(&error))
 }
 
 /// The whole story of a subject.
@@ -201,7 +201,7 @@ pub(super) async fn why(
     State(desk): State<Desk>,
     Query(about): Query<About>,
 ) -> Result<Json<view::Why>, Failure> {
-    let subject: Subject = about.subject.parse().map_err(Failure::usage)?;
+    let subject: Subject = about.subject.parse().map_err(|error| Failure::usage(&error))?;
     let check = look_up(&desk, subject).await?;
     let (holds, undo, offender) = with_guard(&desk, move |guard, now| {
         let reached = guard.snapshot(now).enforced_generation;
@@ -248,7 +248,7 @@ pub(super) async fn events(
     Query(query): Query<EventQuery>,
 ) -> Result<Json<Vec<view::Entry>>, Failure> {
     let subject = query.subject.map(|subject| subject.parse::<Subject>()).transpose();
-    let subject = subject.map_err(Failure::usage)?;
+    let subject = subject.map_err(|error| Failure::usage(&error))?;
     let back = |seconds: u64| {
         Timestamp::from_millis(
             clock::now().as_millis().saturating_sub(seconds.saturating_mul(1000)),
@@ -287,7 +287,7 @@ pub(super) async fn with_guard<T: Send + 'static>(
         let _ = sender.send(question(guard, now));
         Box::new(|_| {})
     }))?;
-    receiver.await.map_err(|_| Failure::unavailable("the guard is on its way down"))
+    receiver.await.map_err(|_| Failure::unavailable(&"the guard is on its way down"))
 }
 
 async fn with_ledger<T: Send + 'static>(
@@ -298,7 +298,7 @@ async fn with_ledger<T: Send + 'static>(
     let asked = tokio::task::spawn_blocking(move || {
         question(&mut ledger.lock().unwrap_or_else(PoisonError::into_inner))
     });
-    Ok(asked.await.map_err(Failure::unavailable)??)
+    Ok(asked.await.map_err(|error| Failure::unavailable(&error))??)
 }
 
 fn is_banned(guard: &Guard, subject: Subject) -> bool {

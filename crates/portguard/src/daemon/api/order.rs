@@ -49,7 +49,7 @@ pub(super) async fn hold_many(
     Json(order): Json<ManyOrder>,
 ) -> Result<Json<OrderDone>, Failure> {
     if order.holds.len() > MOST_AT_ONCE {
-        return Err(Failure::usage(format!("at most {MOST_AT_ONCE} orders at once")));
+        return Err(Failure::usage(&format!("at most {MOST_AT_ONCE} orders at once")));
     }
     let commands = order.holds.iter().map(|order| hold_command(order, author));
     let commands = commands.collect::<Result<Vec<_>, _>>()?;
@@ -76,14 +76,18 @@ pub(super) async fn lift(
 ) -> Result<Json<OrderDone>, Failure> {
     let command = match (order.measure, order.subject) {
         (LiftedName::Ban, None) => Command::LiftAllBans { author },
-        (_, None) => return Err(Failure::usage("only bans can be lifted all at once")),
+        (_, None) => return Err(Failure::usage(&"only bans can be lifted all at once")),
         (measure, Some(subject)) => {
             let measure = match measure {
                 LiftedName::Allow => Lifted::Allow,
                 LiftedName::Throttle => Lifted::Throttle,
                 LiftedName::Ban => Lifted::Ban,
             };
-            Command::Lift { measure, subject: subject.parse().map_err(Failure::usage)?, author }
+            Command::Lift {
+                measure,
+                subject: subject.parse().map_err(|error| Failure::usage(&error))?,
+                author,
+            }
         }
     };
     let (done, marks) =
@@ -100,7 +104,7 @@ pub(super) async fn import(
     Json(order): Json<ImportOrder>,
 ) -> Result<Json<OrderDone>, Failure> {
     if order.holds.len().max(order.offenders.len()) > MOST_AT_ONCE {
-        return Err(Failure::usage(format!("at most {MOST_AT_ONCE} rows at once")));
+        return Err(Failure::usage(&format!("at most {MOST_AT_ONCE} rows at once")));
     }
     let holds = order.holds.iter().map(answer::imported).collect::<Result<Vec<_>, _>>();
     let offenders = order.offenders.iter().map(|row| {
@@ -109,8 +113,10 @@ pub(super) async fn import(
         row.subject.parse::<Subject>().map(|subject| (subject, past))
     });
     let command = Command::Import {
-        holds: holds.map_err(Failure::usage)?,
-        offenders: offenders.collect::<Result<Vec<_>, _>>().map_err(Failure::usage)?,
+        holds: holds.map_err(|error| Failure::usage(&error))?,
+        offenders: offenders
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|error| Failure::usage(&error))?,
     };
     let (done, marks) =
         carry_out(&desk, move |guard, now| guard.handle_command(command, now)).await?;
@@ -132,9 +138,9 @@ fn hold_command(order: &HoldOrder, author: Author) -> Result<Command, Failure> {
     let span = order.span.as_deref().map_or(Ok(Span::Forever), str::parse);
     Ok(Command::Hold {
         measure: measure_of(order.measure),
-        subject: order.subject.parse().map_err(Failure::usage)?,
+        subject: order.subject.parse().map_err(|error| Failure::usage(&error))?,
         ports: read_ports(&order.ports)?,
-        span: span.map_err(Failure::usage)?,
+        span: span.map_err(|error| Failure::usage(&error))?,
         reason: Arc::from(order.reason.as_str()),
         author,
     })
@@ -143,7 +149,7 @@ fn hold_command(order: &HoldOrder, author: Author) -> Result<Command, Failure> {
 fn read_ports(texts: &[String]) -> Result<Vec<Port>, Failure> {
     let mut ports = Vec::new();
     for text in texts {
-        let range: PortRange = text.parse().map_err(Failure::usage)?;
+        let range: PortRange = text.parse().map_err(|error| Failure::usage(&error))?;
         ports.extend(range.ports());
     }
     ports.sort_unstable();
@@ -165,7 +171,7 @@ async fn carry_out<T: Send + 'static>(
             let _ = sender.send((result, marks));
         })
     }))?;
-    receiver.await.map_err(|_| Failure::unavailable("the guard is on its way down"))
+    receiver.await.map_err(|_| Failure::unavailable(&"the guard is on its way down"))
 }
 
 /// Waits until the kernel and the ledger have everything up to the marks.
@@ -180,7 +186,7 @@ async fn arrived(
     let both = async {
         let failure = match reached.wait_for(|kernel| kernel.generation >= marks.generation).await {
             Ok(kernel) => kernel.failure.clone(),
-            Err(_) => return Err(Failure::not_enforced("the enforcer is gone")),
+            Err(_) => return Err(Failure::not_enforced(&"the enforcer is gone")),
         };
         let unwritten = match written.wait_for(|ledger| ledger.number >= marks.record).await {
             Ok(ledger) => ledger.unwritten.clone(),
@@ -190,11 +196,11 @@ async fn arrived(
     };
     let waited = tokio::time::timeout(ORDER_PATIENCE, both).await;
     let waited = waited.map_err(|_| {
-        Failure::not_enforced(format!("not in the kernel after {} s", ORDER_PATIENCE.as_secs()))
+        Failure::not_enforced(&format!("not in the kernel after {} s", ORDER_PATIENCE.as_secs()))
     })?;
     let (failure, unwritten) = waited?;
     if let Some(why) = failure {
-        return Err(Failure::not_enforced(why));
+        return Err(Failure::not_enforced(&why));
     }
     let unwritten = unwritten.map(|why| why.to_string());
     let observed_only = desk.about.observe;

@@ -146,16 +146,13 @@ fn group<'a>(plans: impl Iterator<Item = &'a TrapPlan>) -> Vec<TrapRule> {
             prefix_len: width(plan.family, &plan.ladder),
             tarpit: plan.tarpit,
         };
-        let known = rules
-            .iter_mut()
-            .find(|rule| TrapRule { ports: BTreeSet::new(), ..(*rule).clone() } == alike);
-        match known {
-            Some(rule) => rule.ports.insert(plan.port.number),
-            None => {
-                rules.push(TrapRule { ports: BTreeSet::from([plan.port.number]), ..alike });
-                true
-            }
-        };
+        let is_alike =
+            |rule: &&mut TrapRule| TrapRule { ports: BTreeSet::new(), ..(**rule).clone() } == alike;
+        if let Some(rule) = rules.iter_mut().find(is_alike) {
+            rule.ports.insert(plan.port.number);
+        } else {
+            rules.push(TrapRule { ports: BTreeSet::from([plan.port.number]), ..alike });
+        }
     }
     rules
 }
