@@ -263,6 +263,7 @@ start_service() {
 }
 
 run_in_foreground() {
+    stop_daemon
     say "systemd does not run here: guarding in the foreground, until Ctrl-C"
     { wait_until_ready && tell_how_it_stands; } &
     exec $PROGRAM daemon
@@ -281,11 +282,17 @@ stop_guarding() {
         systemctl --quiet disable --now portguard.service
         rm -f $UNIT
         systemctl daemon-reload
-        return
+    else
+        stop_daemon
     fi
+}
+
+# Ends a daemon that no systemd looks after. The kernel goes on guarding.
+stop_daemon() {
     local pid deadline=$((SECONDS + PATIENCE))
     pid=$($PROGRAM --json status 2>/dev/null | sed -En 's/.*"pid": ?([0-9]+).*/\1/p') || true
     if [ -z "$pid" ]; then return; fi
+    say "stopping the daemon (process $pid)"
     kill -TERM "$pid"
     while kill -0 "$pid" 2>/dev/null; do
         if [ $SECONDS -ge $deadline ]; then fail "the daemon (process $pid) does not stop"; fi
@@ -296,6 +303,8 @@ stop_guarding() {
 # ---- Talking ---------------------------------------------------------------------------------
 
 tell_how_it_stands() {
+    local reload='kill -HUP PROCESS'
+    if has_systemd; then reload='systemctl reload portguard'; fi
     printf '\n== How it stands\n'
     $PROGRAM status
     printf '\n== What it guards: who touches one of these is banned\n'
@@ -311,10 +320,10 @@ tell_how_it_stands() {
   portguard why ADDRESS     the whole story of an address, and how to undo it
   portguard check ADDRESS   is it banned? asks the kernel
   portguard unban ADDRESS   let it in again
-  $CONFIGURATION   traps, ladders, lists: \`portguard config check\`, then
-                            \`systemctl reload portguard\`
   adduser NAME portguard            lets a user look
   adduser NAME portguard-operators  lets a user order
+  Traps, ladders and lists are in $CONFIGURATION:
+  after a change \`portguard config check\`, then \`$reload\`.
 END
 }
 

@@ -1,7 +1,9 @@
 //! The project's chores, as `cargo xtask NAME`. Each is a file of its own beside this one.
 
 mod audit;
+mod bench;
 mod check;
+mod demo;
 mod setup;
 mod step;
 mod test;
@@ -21,7 +23,15 @@ struct Chore {
 }
 
 /// All chores, in the order of the help.
-const CHORES: &[Chore] = &[check::CHORE, test::CHORE, setup::CHORE, tidy::CHORE, audit::CHORE];
+const CHORES: &[Chore] = &[
+    check::CHORE,
+    test::CHORE,
+    demo::CHORE,
+    bench::CHORE,
+    setup::CHORE,
+    tidy::CHORE,
+    audit::CHORE,
+];
 
 fn main() -> ExitCode {
     let words: Vec<String> = env::args().skip(1).collect();

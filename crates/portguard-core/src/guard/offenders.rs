@@ -58,17 +58,22 @@ impl Offenders {
     }
 
     /// Counts one offence at `now` and returns the subject's past, this offence included. A
-    /// subject that has behaved for `forget_after` starts anew.
+    /// subject that has behaved for `forget_after` starts anew; a network that has no past of its
+    /// own has that of the worst inside it, as after an import or a change of the ban's width.
     pub(super) fn count(
         &mut self,
         subject: Subject,
         now: Timestamp,
         forget_after: Span,
     ) -> Offender {
-        let fresh = Offender { offences: 0, bans: 0, first: now, last: now };
-        let past = match self.by_subject.get(&subject) {
+        let inside = self.by_subject.range(subject..).take_while(|(key, _)| subject.covers(key));
+        let known = match self.by_subject.get(&subject) {
+            Some(past) => Some(past),
+            None => inside.map(|(_, past)| past).max_by_key(|past| (past.bans, past.offences)),
+        };
+        let past = match known {
             Some(past) if !is_forgotten(past, now, forget_after) => *past,
-            _ => fresh,
+            _ => Offender { offences: 0, bans: 0, first: now, last: now },
         };
         let past = Offender { offences: past.offences.saturating_add(1), last: now, ..past };
         self.put(subject, past);

@@ -68,7 +68,7 @@ pub(super) fn complete(ladders: &mut Ladders) {
 }
 
 impl LadderKeys {
-    /// Returns the ladder that is written here, once it is [complete](complete).
+    /// Returns the ladder that is written here, once it is [complete].
     pub(super) fn ladder(&self) -> Ladder {
         const COMPLETE: &str = "a ladder is completed when it is read";
         let base = match self.base.expect(COMPLETE).0 {

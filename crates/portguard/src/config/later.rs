@@ -193,7 +193,7 @@ section! {
 section! {
     /// A local port made reachable through an SSH reverse tunnel.
     Share {
-        /// Name of a provider, or user@host[:port].
+        /// Name of a provider, or `user@host[:port]`.
         provider: String = "localhost.run".to_owned(),
         /// A share ends by itself after this time.
         r#for: Written<Span> = written("2h"),

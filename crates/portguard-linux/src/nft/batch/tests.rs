@@ -1,3 +1,5 @@
+//! Batches against the kernel, in a namespace of their own.
+
 use std::{net::UdpSocket, time::Duration};
 
 use portguard_core::Until;

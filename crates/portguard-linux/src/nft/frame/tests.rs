@@ -1,3 +1,5 @@
+//! The text of frames, group of rules by group of rules.
+
 use super::*;
 
 fn spec() -> FrameSpec {

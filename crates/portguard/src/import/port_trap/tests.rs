@@ -1,3 +1,5 @@
+//! The import of a folder of Port Trap, against folders made for the purpose.
+
 use std::{fs, path::PathBuf};
 
 use tempfile::TempDir;
