@@ -15,8 +15,8 @@ fn test(arguments: &[String]) -> Result<(), StepError> {
     setup::for_tests()?;
     // The whole-program tests start the program, which cargo does not know they need.
     step::run("cargo", &["build", "--locked", "-p", "portguard"])?;
+    step::run("cargo", &["test", "--doc", "--workspace", "--locked"])?;
     let mut nextest = vec!["nextest", "run", "--workspace", "--locked"];
     nextest.extend(arguments.iter().map(String::as_str));
-    step::run("cargo", &nextest)?;
-    step::run("cargo", &["test", "--doc", "--workspace", "--locked"])
+    step::run("cargo", &nextest)
 }
