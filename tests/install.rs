@@ -12,7 +12,7 @@ const LIMIT: Duration = Duration::from_secs(30);
 const BARE_HOST: &str = "
 set -e
 mkdir /run/etc
-for name in passwd group nsswitch.conf login.defs; do
+for name in passwd group nsswitch.conf protocols login.defs; do
     if [ -e /etc/$name ]; then cat /etc/$name > /run/etc/$name; fi
 done
 touch /run/etc/gshadow /run/etc/resolv.conf
@@ -83,7 +83,7 @@ fn uninstalling_leaves_nothing_but_configuration_and_ledger() {
 
     let output = attempt(host, &["--uninstall", "--purge"]);
     assert!(output.status.success(), "{output:?}");
-    assert_eq!(host.run(["find", "/etc/portguard", "/var/lib/portguard", "-maxdepth", "0"]), "");
+    assert_eq!(host.run(["find", "/etc", "/var/lib", "-name", "portguard*"]), "");
     assert!(!host.run(["cat", "/etc/group"]).contains("portguard"));
 }
 

@@ -47,6 +47,9 @@ pub struct Caps {
     /// Subjects in the ban list. When full, the guard's own ban that ends next is lifted; if
     /// there is none, the newcomer is refused. Half of what one kernel set holds.
     pub bans: usize,
+    /// Subjects that are banned for certain ports only, same rule; with the most ports that one ban
+    /// may have, they fill one kernel set.
+    pub port_bans: usize,
     /// Subjects in each throttle list, same rule. Half of what one kernel set holds.
     pub throttled: usize,
     /// Subjects in the allow list. When full, the newcomer is refused.
@@ -63,6 +66,7 @@ impl Default for Caps {
     fn default() -> Self {
         Self {
             bans: 1_048_576,
+            port_bans: 2_048,
             throttled: 65_536,
             allowed: 65_536,
             offenders: 262_144,
@@ -285,7 +289,7 @@ impl Guard {
         cause: ReleaseCause,
         now: Timestamp,
     ) {
-        let ports = hold.ports.as_deref().unwrap_or_default().to_vec();
+        let ports = hold.port_list().to_vec();
         if cause != ReleaseCause::Expired {
             self.remove_from_kernel(list, subject, &ports);
         }

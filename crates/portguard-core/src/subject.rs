@@ -145,35 +145,34 @@ impl Subject {
     }
 
     /// Returns why no packet can honestly come from this subject's addresses, or who they belong
-    /// to by definition; such subjects are never banned or throttled.
+    /// to by definition (RFC 6890); such subjects are never banned or throttled.
     pub fn never_a_stranger(&self) -> Option<&'static str> {
-        RESERVED
-            .iter()
-            .find(|(net, _)| net.parse::<IpNet>().is_ok_and(|net| net.contains(&self.0)))
-            .map(|(_, why)| *why)
+        let is_within = |length: u8| self.prefix_len() >= length;
+        match self.first_address() {
+            IpAddr::V4(first) if first.is_loopback() && is_within(8) => Some(LOOPBACK),
+            IpAddr::V4(first) if first.octets()[0] == 0 && is_within(8) => Some(NOBODY),
+            IpAddr::V4(first) if first.octets()[0] >= 224 && is_within(3) => Some(NO_SENDER),
+            IpAddr::V6(first) if first.is_loopback() => Some(LOOPBACK),
+            IpAddr::V6(first) if first.is_unspecified() && is_within(128) => Some(NOBODY),
+            IpAddr::V6(first) if first.is_multicast() && is_within(8) => Some(NO_SENDER),
+            _ => None,
+        }
     }
 
     /// Returns the loopback network inside this wider network, if there is one, and what it is.
     pub fn reserved_inside(&self) -> Option<(Self, &'static str)> {
-        OURS.iter()
-            .filter_map(|net| net.parse::<Self>().ok())
-            .find(|net| self.covers(net))
-            .map(|net| (net, "is this host itself (loopback)"))
+        let loopback = match self.family() {
+            Family::V4 => Self::containing(IpAddr::V4(Ipv4Addr::LOCALHOST), 8),
+            Family::V6 => Self::address(IpAddr::V6(Ipv6Addr::LOCALHOST)),
+        };
+        self.covers(&loopback).then_some((loopback, LOOPBACK))
     }
 }
 
-/// Networks whose ban would hurt this host itself, where a wider network contains them.
-const OURS: [&str; 2] = ["127.0.0.0/8", "::1/128"];
-
-/// Networks that no stranger can have (RFC 6890), and what they are.
-const RESERVED: [(&str, &str); 6] = [
-    ("127.0.0.0/8", "is this host itself (loopback)"),
-    ("::1/128", "is this host itself (loopback)"),
-    ("0.0.0.0/8", "means \"this host\" and belongs to nobody"),
-    ("::/128", "means \"this host\" and belongs to nobody"),
-    ("224.0.0.0/3", "is multicast, broadcast or reserved and no sender's address"),
-    ("ff00::/8", "is multicast and no sender's address"),
-];
+/// What addresses are that no stranger can have.
+const LOOPBACK: &str = "is this host itself (loopback)";
+const NOBODY: &str = "means \"this host\" and belongs to nobody";
+const NO_SENDER: &str = "is multicast, broadcast or reserved and no sender's address";
 
 impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

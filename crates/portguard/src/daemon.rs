@@ -141,7 +141,14 @@ impl Daemon {
             ledger: ledger.reader(),
             roles: Arc::new(roles(&config)),
         };
-        let restoring = ledger.reader();
+        let restorer = restore::Restorer {
+            reader: ledger.reader(),
+            inbox: inbox.clone(),
+            work: work.clone(),
+            reached: enforcer.progress(),
+            about: about.clone(),
+            table: ownership.map(|ownership| (config.firewall.table.clone(), ownership)),
+        };
         let driver =
             Driver { guard, inputs, changes: work.clone(), records, watchdog: system::watchdog() };
         let enforcer =
@@ -157,21 +164,12 @@ impl Daemon {
             protect: Arc::new(RwLock::new(config.protection())),
             hosts: Arc::new(RwLock::new(config.hosts())),
         };
-        if let Some(ownership) = ownership {
-            source::table::start(&config.firewall.table, ownership, inbox.clone(), work.clone())
-                .and_then(|()| {
-                    source::packets::start(config::LOG_GROUP, shared.plans.clone(), inbox.clone())
-                })
+        if !config.guard.observe {
+            source::packets::start(config::LOG_GROUP, shared.plans.clone(), inbox.clone())
                 .map_err(environment)?;
         }
         source::host::start(shared.protect.clone(), inbox.clone()).map_err(environment)?;
         source::hosts::start(shared.hosts.clone(), inbox.clone()).map_err(environment)?;
-        let restorer = restore::Restorer {
-            reader: restoring,
-            inbox: inbox.clone(),
-            work: work.clone(),
-            about: about.clone(),
-        };
         source::start("restore", move || restorer.run()).map_err(environment)?;
         source::start("api", move || {
             if let Err(error) = api::serve(listener, desk) {
@@ -273,7 +271,9 @@ impl Daemon {
         self.inbox.stop();
         let deadline = std::time::Instant::now() + STOP_WITHIN;
         let clean = joined(self.guard, deadline).is_some();
+        // Without listeners the trap rules must go: whoever serves there next has honest users.
         // The enforcer may already be gone.
+        let _ = self.work.send(Work::Frame(Box::new(self.config.frame(Vec::new()))));
         let _ = self.work.send(Work::Stop { remove });
         let clean = joined(self.enforcer, deadline).is_some() && clean;
         let clean = joined(self.ledger, deadline).is_some() && clean;

@@ -9,7 +9,7 @@ use crate::{
 use super::{Guard, Offender, Refusal, offence::until, roll::Hold};
 
 /// Most ports that one ban can be limited to; each is an element of its own in the kernel.
-const MOST_PORTS_OF_A_BAN: usize = 256;
+const MOST_PORTS_OF_A_BAN: usize = 64;
 
 /// What an operator asks.
 #[derive(Clone, Debug)]
@@ -81,7 +81,7 @@ impl Guard {
         self.handle_timeout(now);
         match command {
             Command::Hold { measure, subject, ports, span, reason, author } => {
-                let ports = (!ports.is_empty()).then(|| Arc::from(ports));
+                let ports = (!ports.is_empty()).then(|| Arc::new(ports));
                 let (since, until) = (now, until(span, now));
                 let hold = Hold { since, until, nth_ban: 0, author, reason, ports, generation: 0 };
                 let result = self.hold_as_asked(measure, subject, hold, now);
@@ -219,7 +219,7 @@ impl Guard {
                 nth_ban: listed.nth_ban,
                 author: Author::Import,
                 reason: listed.reason,
-                ports: (!listed.ports.is_empty()).then(|| Arc::from(listed.ports)),
+                ports: (!listed.ports.is_empty()).then(|| Arc::new(listed.ports)),
                 generation: 0,
             };
             subjects += usize::from(self.hold(measure, subject, hold, now).is_ok());

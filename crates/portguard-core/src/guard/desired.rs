@@ -74,7 +74,7 @@ impl Guard {
     fn continue_resync(&mut self) {
         let Some((which, slice)) = self.next_slice() else { return };
         for (subject, hold) in slice {
-            let ports = hold.ports.as_deref().unwrap_or_default();
+            let ports = hold.port_list();
             self.install(which.list(), subject, ports, hold.until);
         }
     }
@@ -125,7 +125,7 @@ impl Desired<'_> {
     pub fn iter(&self) -> impl Iterator<Item = (Element, Until)> {
         ROLLS.iter().flat_map(move |which| {
             self.guard.roll_at(*which).holds().iter().flat_map(move |(subject, hold)| {
-                let ports = hold.ports.as_deref().unwrap_or_default();
+                let ports = hold.port_list();
                 elements(which.list(), *subject, ports).map(move |element| (element, hold.until))
             })
         })
@@ -139,8 +139,7 @@ impl Desired<'_> {
     /// Returns how many elements that makes: a ban for certain ports has one for each.
     pub fn elements(&self) -> usize {
         let of_ports = self.guard.register.port_bans.holds().iter();
-        let ports: usize =
-            of_ports.map(|(_, hold)| hold.ports.as_deref().map_or(1, <[_]>::len)).sum();
+        let ports: usize = of_ports.map(|(_, hold)| hold.port_list().len().max(1)).sum();
         self.len() - self.guard.register.port_bans.len() + ports
     }
 

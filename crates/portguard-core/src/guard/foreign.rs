@@ -83,8 +83,8 @@ impl Guard {
             self.note(Note::Repaired { what, by: by.clone() }, now);
             return;
         }
-        let ports = hold.ports.as_deref().unwrap_or_default();
-        let left: Arc<[_]> = ports.iter().filter(|known| Some(**known) != port).copied().collect();
+        let ports = hold.port_list();
+        let left: Vec<_> = ports.iter().filter(|known| Some(**known) != port).copied().collect();
         roll.remove(&subject);
         if left.is_empty() {
             let cause = ReleaseCause::Lifted(Author::Administrator);
@@ -92,7 +92,7 @@ impl Guard {
         } else {
             let ended = crate::Record::HoldEnded { list, subject, ports: ports.to_vec() };
             self.records.push_back(ended);
-            let fewer = Hold { ports: Some(left), author: Author::Administrator, ..hold };
+            let fewer = Hold { ports: Some(Arc::new(left)), author: Author::Administrator, ..hold };
             // The subject was there a moment ago, so there is room for it.
             let _ = self.hold(Measure::Ban, subject, fewer, now);
         }
@@ -103,7 +103,7 @@ impl Guard {
     pub(super) fn restore(&mut self, holds: Vec<ListedHold>, now: Timestamp) {
         for listed in holds {
             let ListedHold { list, subject, since, until, nth_ban, author, reason, .. } = listed;
-            let ports = (!listed.ports.is_empty()).then(|| Arc::from(listed.ports));
+            let ports = (!listed.ports.is_empty()).then(|| Arc::new(listed.ports));
             let mut hold = Hold { since, until, nth_ban, author, reason, ports, generation: 0 };
             if until.is_over(now) {
                 self.forget_hold(list, (subject, &hold), ReleaseCause::Expired, now);
@@ -120,7 +120,7 @@ impl Guard {
                 self.note(Note::Refused { subject, measure, refusal, author }, now);
                 continue;
             }
-            let ports = hold.ports.as_deref().unwrap_or_default().to_vec();
+            let ports = hold.port_list().to_vec();
             hold.generation = self.install(list, subject, &ports, until);
             self.register.roll_for(list, hold.ports.is_some()).insert(subject, hold);
             if measure == Measure::Allow {
@@ -155,7 +155,7 @@ impl Guard {
                 .register
                 .port_bans
                 .get(&subject)
-                .filter(|hold| hold.ports.as_deref().is_some_and(|ports| ports.contains(&port))),
+                .filter(|hold| hold.port_list().contains(&port)),
         }
     }
 
@@ -168,9 +168,9 @@ impl Guard {
         self.change(change);
     }
 
-    fn with_known_ports(&self, subject: Subject, port: crate::Port) -> Arc<[crate::Port]> {
-        let known = self.register.port_bans.get(&subject).and_then(|hold| hold.ports.as_deref());
-        known.unwrap_or_default().iter().copied().chain([port]).collect()
+    fn with_known_ports(&self, subject: Subject, port: crate::Port) -> Arc<Vec<crate::Port>> {
+        let known = self.register.port_bans.get(&subject).map(Hold::port_list);
+        Arc::new(known.unwrap_or_default().iter().copied().chain([port]).collect())
     }
 }
 

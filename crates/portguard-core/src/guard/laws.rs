@@ -11,7 +11,8 @@ use crate::{
 };
 
 /// Caps small enough to be hit.
-const CAPS: Caps = Caps { bans: 5, throttled: 4, allowed: 4, offenders: 3, unconfirmed: 3 };
+const CAPS: Caps =
+    Caps { bans: 5, port_bans: 2, throttled: 4, allowed: 4, offenders: 3, unconfirmed: 3 };
 
 /// Longest a measure in these stories lasts, if it ends at all.
 const LONGEST: Duration = Duration::from_secs(10_000);

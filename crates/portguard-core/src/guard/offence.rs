@@ -252,7 +252,7 @@ impl Guard {
     ) -> Result<u64, Refusal> {
         let list = measure.list();
         self.make_room(measure, subject, hold.ports.is_some(), now)?;
-        let ports = hold.ports.as_deref().unwrap_or_default().to_vec();
+        let ports = hold.port_list().to_vec();
         hold.generation = self.install(list, subject, &ports, hold.until);
         if hold.author != Author::Configuration {
             self.records.push_back(Record::Hold(listed(list, subject, &hold)));
@@ -281,6 +281,7 @@ impl Guard {
         let cap = match measure {
             Measure::Allow => self.caps.allowed,
             Measure::Throttle(_) => self.caps.throttled,
+            Measure::Ban if is_limited_to_ports => self.caps.port_bans,
             Measure::Ban => self.caps.bans,
         };
         let roll = self.register.roll_for(list, is_limited_to_ports);
@@ -326,7 +327,7 @@ pub(super) fn listed(list: List, subject: Subject, hold: &Hold) -> crate::Listed
     crate::ListedHold {
         list,
         subject,
-        ports: hold.ports.as_deref().unwrap_or_default().to_vec(),
+        ports: hold.port_list().to_vec(),
         since: hold.since,
         until: hold.until,
         nth_ban: hold.nth_ban,
@@ -339,7 +340,7 @@ pub(super) fn decision(measure: Measure, subject: Subject, hold: &Hold) -> Decis
     Decision {
         subject,
         measure,
-        ports: hold.ports.as_deref().unwrap_or_default().to_vec(),
+        ports: hold.port_list().to_vec(),
         until: hold.until,
         nth_ban: hold.nth_ban,
         reason: hold.reason.clone(),

@@ -17,10 +17,17 @@ pub struct Hold {
     pub author: Author,
     /// Why.
     pub reason: Arc<str>,
-    /// The ports it is limited to; `None` for all.
-    pub ports: Option<Arc<[Port]>>,
+    /// The ports it is limited to; `None` for all. One pointer wide, as there may be a million.
+    pub ports: Option<Arc<Vec<Port>>>,
     /// The generation of changes that brought it to the kernel.
     pub generation: u64,
+}
+
+impl Hold {
+    /// Returns the ports it is limited to; none for all.
+    pub fn port_list(&self) -> &[Port] {
+        self.ports.as_deref().map_or(&[], Vec::as_slice)
+    }
 }
 
 /// The holds of one list, by subject and by end.
@@ -29,7 +36,7 @@ pub(super) struct Roll {
     holds: SubjectMap<Hold>,
     /// The same subjects in the order in which they end, so that the next end and the cheapest
     /// one to evict are found at once.
-    ends: BTreeSet<(Until, Subject)>,
+    ends: BTreeSet<End>,
 }
 
 impl Roll {
@@ -56,32 +63,32 @@ impl Roll {
     }
 
     pub(super) fn insert(&mut self, subject: Subject, hold: Hold) -> Option<Hold> {
-        self.ends.insert((hold.until, subject));
+        self.ends.insert(End::of(hold.until, subject));
         let end = hold.until;
         let before = self.holds.insert(subject, hold);
         if let Some(before) = &before
             && before.until != end
         {
-            self.ends.remove(&(before.until, subject));
+            self.ends.remove(&End::of(before.until, subject));
         }
         before
     }
 
     pub(super) fn remove(&mut self, subject: &Subject) -> Option<Hold> {
         let hold = self.holds.remove(subject)?;
-        self.ends.remove(&(hold.until, *subject));
+        self.ends.remove(&End::of(hold.until, *subject));
         Some(hold)
     }
 
     /// Returns when the next hold ends, `None` if none ever does.
     pub(super) fn next_end(&self) -> Option<Timestamp> {
-        self.ends.first().and_then(|(until, _)| until.moment())
+        self.ends.first().and_then(|end| end.until().moment())
     }
 
     /// Takes out one hold that is over at `now`.
     pub(super) fn pop_over(&mut self, now: Timestamp) -> Option<(Subject, Hold)> {
-        let (until, subject) = *self.ends.first()?;
-        until.is_over(now).then(|| self.remove(&subject).map(|hold| (subject, hold)))?
+        let End { subject, .. } = *self.ends.first().filter(|end| end.until().is_over(now))?;
+        self.remove(&subject).map(|hold| (subject, hold))
     }
 
     /// Returns the hold that may go to make room: the next to end among those that the guard
@@ -90,7 +97,7 @@ impl Roll {
         self.ends
             .iter()
             .take(EVICTION_SEARCH)
-            .map(|(_, subject)| *subject)
+            .map(|end| end.subject)
             .find(|subject| self.get(subject).is_some_and(|hold| hold.author == Author::Guard))
     }
 
@@ -101,6 +108,25 @@ impl Roll {
 
     pub(super) fn into_holds(self) -> SubjectMap<Hold> {
         self.holds
+    }
+}
+
+/// When a subject's hold ends, ordered by that. The moment is kept as bytes, highest first, so that
+/// a million of these need no padding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct End {
+    millis: [u8; 8],
+    subject: Subject,
+}
+
+impl End {
+    fn of(until: Until, subject: Subject) -> Self {
+        let moment = until.moment().unwrap_or(Timestamp::MAX);
+        Self { millis: moment.as_millis().to_be_bytes(), subject }
+    }
+
+    fn until(&self) -> Until {
+        Until::at(Timestamp::from_millis(u64::from_be_bytes(self.millis)))
     }
 }
 

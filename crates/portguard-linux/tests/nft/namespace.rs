@@ -28,7 +28,7 @@ pub(crate) fn alone<F: FnOnce()>(body: F) {
     let output = Command::new("unshare")
         .args(["--map-root-user", "--net", "--"])
         .arg(env::current_exe().unwrap())
-        .args(["--exact", test, "--nocapture", "--include-ignored"])
+        .args(["--exact", test, "--nocapture"])
         .env(INSIDE, "1")
         .output()
         .expect("unshare is part of util-linux");

@@ -15,9 +15,9 @@ use crate::clock;
 
 use super::inbox::Inbox;
 
-/// How many pieces of work may wait: two full transactions. When full, changes wait in the guard,
+/// How many pieces of work may wait: a full transaction. When full, changes wait in the guard,
 /// which always has the newest.
-const QUEUE_DEPTH: usize = 16_384;
+pub(crate) const QUEUE_DEPTH: usize = 8_192;
 
 /// Changes taken over in one go.
 const BATCH: usize = 8_192;
@@ -36,8 +36,8 @@ pub(crate) enum Work {
     Frame(Box<FrameSpec>),
     /// Somebody else may have changed the table.
     Verify(Process),
-    /// Report what the kernel holds that the guard may not know.
-    Adopt,
+    /// Tell what the kernel holds.
+    Holdings(Sender<Fact>),
     /// Look a subject up; bans of these ports too.
     Check(Subject, Vec<portguard_core::Port>, oneshot::Sender<Result<view::Check, String>>),
     /// Count.
@@ -159,11 +159,13 @@ impl Enforcer {
                 }
             }
             Work::Verify(by) => self.verify(by),
-            Work::Adopt => {
-                if let Some(table) = &mut self.table {
-                    let held = kernel::everything(table, &self.frame.sets(), clock::now());
-                    self.inbox.deliver(held);
-                }
+            Work::Holdings(reply) => {
+                let held = self
+                    .table
+                    .as_mut()
+                    .map(|table| kernel::everything(table, &self.frame.sets(), clock::now()));
+                // As below.
+                held.and_then(|held| reply.send(held).ok());
             }
             // Whoever asked may have hung up.
             Work::Check(subject, ports, reply) => {

@@ -15,7 +15,7 @@ use crate::clock;
 /// The guard takes some hundred thousand a second, so this is a stall of a few tens of
 /// milliseconds at the rate limit of the trap log. When full, an event is dropped and counted
 /// (`status` shows the count); the kernel's own measure stands all the same. Orders are refused.
-const INBOX_DEPTH: usize = 16_384;
+const INBOX_DEPTH: usize = 8_192;
 
 /// Something for the guard thread.
 pub(crate) enum Input {
@@ -84,6 +84,11 @@ impl Inbox {
             Ok(()) => Ok(()),
             Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => Err(Busy),
         }
+    }
+
+    /// Asks the guard, waiting for room; for the daemon's own threads only.
+    pub(crate) fn ask_patiently(&self, ask: Ask) -> Result<(), Busy> {
+        self.sender.send(Input::Ask(ask)).map_err(|_| Busy)
     }
 
     /// Sends the guard thread home.

@@ -19,13 +19,13 @@ use super::inbox::Inbox;
 ///
 /// A batch of this size is written in about a tenth of a second, so the queue only fills while
 /// the disk stalls; then the guard thread waits a little and says what it had to give up.
-pub(crate) const QUEUE_DEPTH: usize = 32_768;
+pub(crate) const QUEUE_DEPTH: usize = 8_192;
 
 /// How many records one batch takes.
-const BATCH: usize = 16_384;
+const BATCH: usize = 8_192;
 
 /// How often old rows are looked for.
-const PRUNE_EVERY: Duration = Duration::from_secs(600);
+const PRUNE_EVERY: Duration = Duration::from_secs(60);
 
 /// Name of the ledger among the sources.
 pub(crate) const NAME: &str = "ledger";

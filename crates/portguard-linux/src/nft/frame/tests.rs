@@ -205,3 +205,30 @@ fn what_is_not_wanted_goes_first() {
         ]
     );
 }
+
+#[test]
+fn every_rule_is_in_the_specification_and_every_row_of_it_has_a_rule() {
+    let specification = include_str!("../../../../../docs/security.md");
+    let mut spec = spec();
+    for family in [Family::V4, Family::V6] {
+        spec.traps.push(TrapRule { tarpit: true, ..trap(family, TrapEvidence::Probe) });
+    }
+    let text = spec.text("guard", &Inventory::default(), &[]);
+    let rules = text.lines().filter(|line| !line.trim_start().starts_with("set "));
+    let names: BTreeSet<&str> = rules
+        .filter_map(|line| line.split_once(" comment \"")?.1.split_once('"'))
+        .map(|(name, _)| name)
+        .collect();
+    for name in &names {
+        // The two throttle lists are one row, named after the chain that judges them.
+        let row =
+            if matches!(*name, "throttle-hard" | "throttle-soft") { "throttles" } else { name };
+        assert!(specification.contains(&format!("`{row}`")), "no row for `{name}`");
+    }
+    let rows = specification.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` |"));
+    let rows: Vec<&str> = rows.map(|(row, _)| row).collect();
+    assert!(rows.len() >= 12, "{rows:?}");
+    for row in rows {
+        assert!(names.contains(row), "no rule for row `{row}`");
+    }
+}

@@ -78,7 +78,7 @@ pub(super) fn hold(
     enforced_generation: u64,
     now: Timestamp,
 ) -> view::Hold {
-    let ports = hold.ports.as_deref().unwrap_or_default();
+    let ports = hold.port_list();
     view::Hold {
         subject: subject.to_string(),
         measure: list.name().to_owned(),

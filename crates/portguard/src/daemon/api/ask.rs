@@ -189,7 +189,7 @@ pub(super) async fn check(
 async fn look_up(desk: &Desk, subject: Subject) -> Result<view::Check, Failure> {
     let ports = with_guard(desk, move |guard, _| {
         let holds = guard.holds_on(subject);
-        holds.iter().flat_map(|(.., hold)| hold.ports.iter().flat_map(|p| p.to_vec())).collect()
+        holds.iter().flat_map(|(.., hold)| hold.port_list().to_vec()).collect()
     });
     desk.kernel.check(subject, ports.await?).await.map_err(|error| Failure::not_enforced(&error))
 }
