@@ -12,7 +12,7 @@ const LIMIT: Duration = Duration::from_secs(30);
 const BARE_HOST: &str = "
 set -e
 mkdir /run/etc
-for name in passwd group nsswitch.conf protocols login.defs; do
+for name in passwd group nsswitch.conf login.defs; do
     if [ -e /etc/$name ]; then cat /etc/$name > /run/etc/$name; fi
 done
 touch /run/etc/gshadow /run/etc/resolv.conf

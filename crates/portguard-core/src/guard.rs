@@ -20,6 +20,7 @@ mod snapshot;
 mod tests;
 
 use std::{
+    cmp::Reverse,
     collections::{BTreeMap, VecDeque},
     net::IpAddr,
     sync::Arc,
@@ -97,6 +98,8 @@ pub struct Guard {
     hosts: BTreeMap<Arc<str>, Vec<Subject>>,
     /// Subjects that the kernel banned by itself, and when the proof of a handshake is overdue.
     unconfirmed: BTreeMap<Subject, Timestamp>,
+    /// The same in the order of the deadlines, with those that were proved meanwhile.
+    proofs_due: VecDeque<(Timestamp, Subject)>,
     sources: BTreeMap<Arc<str>, SourceState>,
     traps: BTreeMap<(crate::Port, IpAddr), TrapState>,
     forgeable_notes: Allowance,
@@ -117,6 +120,7 @@ impl Guard {
             offenders: Offenders::new(caps.offenders),
             hosts: BTreeMap::new(),
             unconfirmed: BTreeMap::new(),
+            proofs_due: VecDeque::new(),
             sources: BTreeMap::new(),
             traps: BTreeMap::new(),
             forgeable_notes: Allowance::default(),
@@ -173,7 +177,7 @@ impl Guard {
     /// Returns the moment at which [`Guard::handle_timeout`] has something to do.
     pub fn poll_timeout(&self) -> Option<Timestamp> {
         let ends = List::ALL.iter().filter_map(|list| self.register.roll(*list).next_end());
-        let proof = self.unconfirmed.values().min().copied();
+        let proof = self.proofs_due.front().map(|(deadline, _)| *deadline);
         ends.chain(self.register.port_bans.next_end()).chain(proof).min()
     }
 
@@ -203,8 +207,14 @@ impl Guard {
     pub fn worst_offenders(&self, most: usize) -> Vec<(Subject, Offender)> {
         let mut all: Vec<_> =
             self.offenders.after(None).map(|(subject, past)| (*subject, *past)).collect();
-        all.sort_by_key(|(_, past)| std::cmp::Reverse((past.bans, past.offences, past.last)));
-        all.truncate(most);
+        let worst_first =
+            |(_, past): &(Subject, Offender)| Reverse((past.bans, past.offences, past.last));
+        // Only the wanted ones are sorted: there may be a quarter of a million.
+        if most < all.len() {
+            all.select_nth_unstable_by_key(most, worst_first);
+            all.truncate(most);
+        }
+        all.sort_by_key(worst_first);
         all
     }
 

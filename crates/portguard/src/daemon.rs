@@ -31,13 +31,13 @@ use portguard_linux::{credentials, nft::Table};
 use crate::{
     clock,
     config::{self, Config, Loaded, OnExit, Posture},
-    exit::{Failed, Turn},
+    exit::{Failed, Turn, with_causes},
 };
 
 use self::{
     api::{Desk, Roles},
     driver::Driver,
-    enforcer::{Enforcer, Requests, Work, with_causes},
+    enforcer::{Enforcer, Requests, Work},
     inbox::Inbox,
     ledger::LedgerThread,
     source::{packets::SharedPlans, traps::Traps},
@@ -149,8 +149,14 @@ impl Daemon {
             about: about.clone(),
             table: ownership.map(|ownership| (config.firewall.table.clone(), ownership)),
         };
-        let driver =
-            Driver { guard, inputs, changes: work.clone(), records, watchdog: system::watchdog() };
+        let driver = Driver {
+            guard,
+            inputs,
+            changes: work.clone(),
+            records,
+            watchdog: system::watchdog(),
+            is_ledger_stuck: false,
+        };
         let enforcer =
             source::start("enforcer", move || enforcer.run(&to_do)).map_err(environment)?;
         let ledger = source::start("ledger", move || ledger.run(&kept)).map_err(environment)?;

@@ -20,7 +20,7 @@ use crate::{
     clock,
     config::{self, Config},
     daemon,
-    exit::{Failed, Turn},
+    exit::{Failed, Turn, with_causes},
 };
 
 use port_trap::{PortTrapImport, Present};
@@ -76,11 +76,6 @@ fn not_allowed(config: &Config, spared: &[String]) -> Vec<String> {
     let patterns = config.allow.patterns.iter().map(|pattern| pattern.0.to_string());
     let allowed: BTreeSet<String> = addresses.chain(patterns).collect();
     spared.iter().filter(|text| !allowed.contains(*text)).cloned().collect()
-}
-
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |error| error.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 /// Writes the drop-in whole, or not at all; returns where another one that was there is kept.

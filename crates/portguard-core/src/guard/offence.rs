@@ -1,6 +1,10 @@
 //! What follows from misbehaviour.
 
-use std::{collections::BTreeSet, net::IpAddr, time::Duration};
+use std::{
+    collections::{BTreeSet, btree_map::Entry},
+    net::IpAddr,
+    time::Duration,
+};
 
 use crate::{
     Author, Decision, Grade, Ladder, List, Measure, Note, Offence, Record, Refusal, Release,
@@ -219,20 +223,25 @@ impl Guard {
         }
         if self.excuse(Subject::address(peer), now).is_some() {
             self.remove_from_kernel(list, subject, &[]);
-        } else if self.unconfirmed.len() < self.caps.unconfirmed {
-            self.unconfirmed.entry(subject).or_insert(now.plus(PROOF_WITHIN));
+        } else if self.proofs_due.len() < self.caps.unconfirmed {
+            let deadline = now.plus(PROOF_WITHIN);
+            if let Entry::Vacant(vacant) = self.unconfirmed.entry(subject) {
+                vacant.insert(deadline);
+                self.proofs_due.push_back((deadline, subject));
+            }
         }
     }
 
     /// Lifts what the kernel listed and nobody proved: a forged packet, not a handshake.
     pub(super) fn lift_unproved(&mut self, now: Timestamp) {
-        let overdue: Vec<Subject> = self
-            .unconfirmed
-            .iter()
-            .filter(|(_, deadline)| **deadline <= now)
-            .map(|(subject, _)| *subject)
-            .collect();
-        for subject in overdue {
+        while let Some((deadline, subject)) = self.proofs_due.front().copied() {
+            if deadline > now {
+                return;
+            }
+            self.proofs_due.pop_front();
+            if self.unconfirmed.get(&subject) != Some(&deadline) {
+                continue;
+            }
             self.unconfirmed.remove(&subject);
             if self.register.roll(List::Ban).get(&subject).is_none() {
                 self.remove_from_kernel(List::Ban, subject, &[]);

@@ -17,6 +17,7 @@ use std::{
 
 use axum::{
     Extension, Router,
+    extract::DefaultBodyLimit,
     http::{HeaderValue, header::CONTENT_TYPE},
     response::IntoResponse,
     routing::get,
@@ -38,9 +39,18 @@ use super::{
 
 pub(crate) use role::Roles;
 
-/// How many connections may be open at once; further ones wait in the socket's backlog. A face
+use role::Role;
+
+/// How many connections may be open at once; further ones are hung up on. A face
 /// holds one or two, so this is far more than the faces of one host have.
 const MOST_CONNECTIONS: usize = 128;
+
+/// How many of them may belong to peers that may ask nothing; further ones are hung up on, so that
+/// such peers can not keep operators out.
+const MOST_STRANGERS: usize = 8;
+
+/// Largest request, in bytes: a hundred thousand orders at once.
+const LARGEST_REQUEST: usize = 16 << 20;
 
 /// How long an order waits for the kernel and the ledger before it is said to have failed.
 const ORDER_PATIENCE: Duration = Duration::from_secs(10);
@@ -96,16 +106,21 @@ pub(crate) fn serve(listener: StdListener, desk: Desk) -> std::io::Result<()> {
     runtime.block_on(async move {
         let listener = UnixListener::from_std(listener)?;
         let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+        let places_of_strangers = Arc::new(Semaphore::new(MOST_STRANGERS));
         let (router, description) = routes(desk.clone());
         let router = with_description(router, &description);
         loop {
-            let Ok(place) = places.clone().acquire_owned().await else { return Ok(()) };
             let Ok((stream, _)) = listener.accept().await else {
                 // Out of descriptors or memory: let some connections end first.
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;
             };
             let role = desk.roles.of(&stream);
+            let place = match role {
+                Role::Nobody => places_of_strangers.clone().try_acquire_owned(),
+                Role::Reader | Role::Operator(_) => places.clone().try_acquire_owned(),
+            };
+            let Ok(place) = place else { continue };
             let service = TowerToHyperService::new(router.clone().layer(Extension(role)));
             tokio::spawn(async move {
                 let connection = hyper::server::conn::http1::Builder::new()
@@ -147,7 +162,8 @@ fn router() -> OpenApiRouter<Desk> {
 
 fn routes(desk: Desk) -> (Router, utoipa::openapi::OpenApi) {
     let (router, description) = router().split_for_parts();
-    (router.with_state(desk), description)
+    let router = router.layer(DefaultBodyLimit::max(LARGEST_REQUEST)).with_state(desk);
+    (router, description)
 }
 
 fn with_description(router: Router, description: &utoipa::openapi::OpenApi) -> Router {

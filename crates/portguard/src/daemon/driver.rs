@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError};
-use portguard_core::{Guard, Record};
+use portguard_core::Guard;
 
 use crate::{clock, daemon::journal};
 
@@ -32,6 +32,9 @@ pub(crate) struct Driver {
     pub(crate) records: Sender<Keep>,
     /// Called at least every [`LONGEST_WAIT`].
     pub(crate) watchdog: Box<dyn FnMut() + Send>,
+    /// Whether the ledger thread took no record for too long; it is not waited for again until it
+    /// takes one.
+    pub(crate) is_ledger_stuck: bool,
 }
 
 impl Driver {
@@ -86,19 +89,19 @@ impl Driver {
         false
     }
 
-    /// Hands records to the ledger and to the system log. The ledger thread only ever waits for
-    /// the disk and keeps a bounded backlog of its own, so waiting for it here is short.
+    /// Hands records to the ledger thread, which writes the system log as well: that may block, and
+    /// nothing may block here. The ledger thread keeps a backlog of its
+    /// own while the disk is in trouble, so its queue fills only when the disk hangs.
     fn hand_on_records(&mut self, marks: &mut Marks) {
         while let Some(record) = self.guard.poll_record() {
-            if let Record::Entry(entry) = &record {
-                journal::write(entry);
-            }
             marks.record += 1;
-            let deadline = Instant::now() + LEDGER_PATIENCE;
-            if self.records.send_deadline(Keep { number: marks.record, record }, deadline).is_err()
-            {
+            let patience = if self.is_ledger_stuck { Duration::ZERO } else { LEDGER_PATIENCE };
+            let keep = Keep { number: marks.record, record };
+            let taken = self.records.send_deadline(keep, Instant::now() + patience).is_ok();
+            if !taken && !self.is_ledger_stuck {
                 journal::say_lost_record();
             }
+            self.is_ledger_stuck = !taken;
         }
     }
 
@@ -122,6 +125,6 @@ impl Driver {
     }
 }
 
-/// How long the guard thread waits for a ledger thread whose queue is full (it holds
-/// [`super::ledger::QUEUE_DEPTH`] records) before a record is given up and said to be lost.
+/// How long the guard thread waits, once, for a ledger thread whose queue is full (it holds
+/// [`super::ledger::QUEUE_DEPTH`] records) before records are given up and that is said.
 const LEDGER_PATIENCE: Duration = Duration::from_millis(200);

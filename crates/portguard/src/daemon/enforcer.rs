@@ -11,7 +11,7 @@ use portguard_core::{Change, Fact, Health, Note, Process, Subject};
 use portguard_linux::nft::{ApplyError, FrameSpec, ListSet, NotApplied, Table, Verdict};
 use tokio::sync::{oneshot, watch};
 
-use crate::clock;
+use crate::{clock, exit::with_causes};
 
 use super::inbox::Inbox;
 
@@ -272,16 +272,4 @@ impl Enforcer {
             self.inbox.report(Fact::Noted(Note::NotEnforced { why: error.to_string().into() }));
         }
     }
-}
-
-/// Returns an error with all its causes in one line.
-pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        text.push_str(": ");
-        text.push_str(&inner.to_string());
-        cause = inner.source();
-    }
-    text
 }

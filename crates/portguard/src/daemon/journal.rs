@@ -19,7 +19,7 @@ pub(crate) fn write(entry: &Entry) {
 
 /// Says that the ledger took no record for too long.
 pub(crate) fn say_lost_record() {
-    say(Level::Error, "a record for the ledger was lost: its queue was full for too long");
+    say(Level::Error, "the ledger takes nothing any more: records are lost until it does");
 }
 
 /// Writes one line with its level.

@@ -1,4 +1,5 @@
-//! The ledger thread: writes what the guard hands over, in batches, and never stops for a disk.
+//! The ledger thread: writes what the guard hands over into the system log and, in batches, into
+//! the ledger. It may wait for either; the guard does not.
 
 use std::{
     path::Path,
@@ -13,7 +14,7 @@ use tokio::sync::watch;
 
 use crate::clock;
 
-use super::inbox::Inbox;
+use super::{inbox::Inbox, journal};
 
 /// How many records may wait for the ledger thread.
 ///
@@ -61,7 +62,7 @@ impl LedgerThread {
     pub(crate) fn open(path: &Path, retention: Retention, inbox: Inbox) -> Self {
         let (keeper, opening) = Keeper::open(path, retention, clock::now());
         if let Some(note) = told(&opening) {
-            super::journal::say(portguard_core::Level::Warning, &note);
+            journal::say(portguard_core::Level::Warning, &note);
         }
         let reader = Arc::new(Mutex::new(keeper.reader()));
         let (written, _) = watch::channel(Written::default());
@@ -92,7 +93,12 @@ impl LedgerThread {
                         number = keep.number;
                         keep.record
                     });
-                    let batch = std::iter::once(first.record).chain(rest).collect();
+                    let batch: Vec<Record> = std::iter::once(first.record).chain(rest).collect();
+                    for record in &batch {
+                        if let Record::Entry(entry) = record {
+                            journal::write(entry);
+                        }
+                    }
                     self.keeper.record(batch, clock::now());
                     self.tell(number);
                 }

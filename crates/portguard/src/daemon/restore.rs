@@ -11,11 +11,11 @@ use portguard_core::{Event, Fact, Health, ListedHold};
 use portguard_linux::nft::Ownership;
 use tokio::sync::watch;
 
-use crate::clock;
+use crate::{clock, exit::with_causes};
 
 use super::{
     About,
-    enforcer::{QUEUE_DEPTH, Reached, Work, with_causes},
+    enforcer::{QUEUE_DEPTH, Reached, Work},
     inbox::Inbox,
     journal,
     ledger::{self, SharedReader},

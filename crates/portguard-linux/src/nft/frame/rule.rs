@@ -220,12 +220,13 @@ fn throttled(sets: &BTreeSet<ListSet>) -> Vec<String> {
 /// Drops what goes beyond the rates of one source. IPv6 sources are metered by their /64.
 fn meter_chain(name: &'static str, strength: Strength, rates: &Rates) -> Chain {
     let meter = |metered: Metered, family: Family| {
+        // By number: `nft` looks names up in /etc/protocols, which small hosts lack.
         let matches = match (metered, family) {
             (Metered::Transport(protocol), _) => {
-                format!("meta l4proto {protocol} ct state new,invalid")
+                format!("meta l4proto {} ct state new,invalid", protocol.number())
             }
-            (Metered::Icmp, Family::V4) => "meta l4proto icmp".to_owned(),
-            (Metered::Icmp, Family::V6) => "meta l4proto ipv6-icmp".to_owned(),
+            (Metered::Icmp, Family::V4) => "meta l4proto 1".to_owned(),
+            (Metered::Icmp, Family::V6) => "meta l4proto 58".to_owned(),
         };
         let prefix_len = if family == Family::V4 { 32 } else { 64 };
         let key =

@@ -167,8 +167,8 @@ fn throttles_meter_each_source_hard_before_soft() {
         &spec(),
         &[
             "chain throttle_hard {",
-            r#"meta l4proto tcp ct state new,invalid update @rate_hard_tcp4 { ip saddr limit rate over 10/hour burst 5 packets } counter name "throttled" drop comment "throttle hard tcp""#,
-            r#"meta l4proto ipv6-icmp update @rate_hard_icmp6 { ip6 saddr & ffff:ffff:ffff:ffff:: limit rate over 10/day burst 5 packets } counter name "throttled" drop comment "throttle hard icmp""#,
+            r#"meta l4proto 6 ct state new,invalid update @rate_hard_tcp4 { ip saddr limit rate over 10/hour burst 5 packets } counter name "throttled" drop comment "throttle hard tcp""#,
+            r#"meta l4proto 58 update @rate_hard_icmp6 { ip6 saddr & ffff:ffff:ffff:ffff:: limit rate over 10/day burst 5 packets } counter name "throttled" drop comment "throttle hard icmp""#,
             "chain throttles {",
             r#"ip saddr @protect4 return comment "protect""#,
             r#"ip saddr @throttle_hard4 jump throttle_hard comment "throttle-hard""#,

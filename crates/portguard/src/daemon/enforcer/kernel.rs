@@ -6,7 +6,9 @@ use portguard_api::view;
 use portguard_core::{Element, Fact, List, Port, Subject, Timestamp, Until};
 use portguard_linux::nft::{Found, ListSet, Table};
 
-use super::{KernelState, with_causes};
+use crate::exit::with_causes;
+
+use super::KernelState;
 
 /// Most elements of one list that are compared with the guard's own at the start: listing costs
 /// the square of their number, and this many take about half a second.

@@ -21,8 +21,8 @@ const NAME: &str = "protection";
 /// How often sessions and resolvers are looked up; addresses and routes are told by the kernel.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
-/// Where the resolvers are configured.
-const RESOLV_CONF: &str = "/etc/resolv.conf";
+/// Where the resolvers are configured, and where systemd-resolved names those behind its own.
+const RESOLV_CONFS: [&str; 2] = ["/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"];
 
 /// What is protected by the configuration; replaced when it is read again.
 pub(crate) type SharedProtect = Arc<RwLock<Protect>>;
@@ -50,8 +50,10 @@ pub(crate) fn protected(protect: &Protect) -> (BTreeMap<Subject, Arc<str>>, Opti
         add(known(host::gateways(), "gateways"), "is a gateway of this host");
     }
     if protect.resolvers {
-        let text = fs::read_to_string(RESOLV_CONF).unwrap_or_default();
-        add(host::resolvers(&text), "is a name server of this host");
+        for path in RESOLV_CONFS {
+            let text = fs::read_to_string(path).unwrap_or_default();
+            add(host::resolvers(&text), "is a name server of this host");
+        }
     }
     if protect.ssh_peers {
         add(host::ssh_peers(), "has a live authenticated session");

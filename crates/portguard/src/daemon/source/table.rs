@@ -8,10 +8,8 @@ use portguard_linux::nft::{ForeignChange, Monitor, Notice, Ownership};
 
 use crate::{
     clock,
-    daemon::{
-        enforcer::{Work, with_causes},
-        inbox::Inbox,
-    },
+    daemon::{enforcer::Work, inbox::Inbox},
+    exit::with_causes,
 };
 
 use super::tell;
