@@ -8,7 +8,7 @@ use crate::figure::Report;
 pub(crate) fn scans(report: &mut Report) {
     let learnt = after_first_trap(
         "[[traps]]\nports = [\"1000\"]\nfamily = \"ipv4\"\n",
-        "-sT -r -p 1-1400 --max-retries 0 --host-timeout 20s 10.77.0.1",
+        "-sT -r -p- --max-retries 0 --min-rate 4000 --host-timeout 60s 10.77.0.1",
     );
     report.limit("nmap -sT: ports learnt after the first trap", learnt, 0.0, "ports");
     let learnt = after_first_trap(
