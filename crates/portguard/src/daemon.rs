@@ -37,7 +37,7 @@ use crate::{
 use self::{
     api::{Desk, Roles},
     driver::Driver,
-    enforcer::{Enforcer, Requests, Work},
+    enforcer::{Enforcer, Work},
     inbox::Inbox,
     ledger::LedgerThread,
     source::{packets::SharedPlans, traps::Traps},
@@ -118,7 +118,7 @@ impl Daemon {
         let now = clock::now();
         let about = about(&config, now);
         let (inbox, inputs) = inbox::inbox();
-        let (work, to_do) = enforcer::queue();
+        let (work, kernel, queues) = enforcer::queues();
         let guard = prepared_guard(&config, now);
         inbox.deliver(Fact::Noted(Note::Started { version: about.version.as_str().into() }));
 
@@ -137,7 +137,7 @@ impl Daemon {
             inbox: inbox.clone(),
             reached: enforcer.progress(),
             written: ledger.progress(),
-            kernel: Requests(work.clone()),
+            kernel,
             ledger: ledger.reader(),
             roles: Arc::new(roles(&config)),
         };
@@ -158,7 +158,7 @@ impl Daemon {
             is_ledger_stuck: false,
         };
         let enforcer =
-            source::start("enforcer", move || enforcer.run(&to_do)).map_err(environment)?;
+            source::start("enforcer", move || enforcer.run(&queues)).map_err(environment)?;
         let ledger = source::start("ledger", move || ledger.run(&kept)).map_err(environment)?;
         let guard = std::thread::Builder::new()
             .name("guard".to_owned())

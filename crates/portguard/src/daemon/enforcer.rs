@@ -5,7 +5,7 @@ mod kernel;
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use crossbeam_channel::{Receiver, Sender, bounded, select};
 use portguard_api::view;
 use portguard_core::{Change, Fact, Health, Note, Process, Subject};
 use portguard_linux::nft::{ApplyError, FrameSpec, ListSet, NotApplied, Table, Verdict};
@@ -18,6 +18,10 @@ use super::inbox::Inbox;
 /// How many pieces of work may wait: a full transaction. When full, changes wait in the guard,
 /// which always has the newest.
 pub(crate) const QUEUE_DEPTH: usize = 8_192;
+
+/// How many questions may wait. They have a queue of their own, so that the kernel can be asked
+/// while much is being taken over; when it is full, whoever asks is told.
+const QUESTIONS_DEPTH: usize = 64;
 
 /// Changes taken over in one go.
 const BATCH: usize = 8_192;
@@ -66,7 +70,7 @@ pub(crate) struct KernelState {
 
 /// Sends questions to the enforcer.
 #[derive(Clone)]
-pub(crate) struct Requests(pub(crate) Sender<Work>);
+pub(crate) struct Requests(Sender<Work>);
 
 impl Requests {
     /// Asks the kernel about a subject, bans of these ports included.
@@ -91,9 +95,17 @@ impl Requests {
     }
 }
 
-/// Returns both ends of the enforcer's queue.
-pub(crate) fn queue() -> (Sender<Work>, Receiver<Work>) {
-    bounded(QUEUE_DEPTH)
+/// The receiving ends of the enforcer's queues.
+pub(crate) struct Queues {
+    work: Receiver<Work>,
+    questions: Receiver<Work>,
+}
+
+/// Returns the enforcer's queues: one end for work, one for questions, and the ends to receive.
+pub(crate) fn queues() -> (Sender<Work>, Requests, Queues) {
+    let (to_work, work) = bounded(QUEUE_DEPTH);
+    let (to_questions, questions) = bounded(QUESTIONS_DEPTH);
+    (to_work, Requests(to_questions), Queues { work, questions })
 }
 
 /// The table and what it should look like.
@@ -126,13 +138,16 @@ impl Enforcer {
     }
 
     /// Works until told to stop, or until nobody is left to give work.
-    pub(crate) fn run(mut self, work: &Receiver<Work>) {
+    pub(crate) fn run(mut self, Queues { work, questions }: &Queues) {
         loop {
             let mut batch = Vec::new();
-            let mut next = match work.recv_timeout(VERIFY_EVERY) {
-                Ok(first) => Some(first),
-                Err(RecvTimeoutError::Timeout) => Some(Work::Verify(Process::default())),
-                Err(RecvTimeoutError::Disconnected) => return,
+            let mut next = select! {
+                recv(questions) -> question => question.ok(),
+                recv(work) -> first => match first {
+                    Ok(first) => Some(first),
+                    Err(_) => return,
+                },
+                default(VERIFY_EVERY) => Some(Work::Verify(Process::default())),
             };
             while let Some(Work::Change(generation, change)) = next {
                 self.generation = generation;
