@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{Measure, Span, Strength};
+use crate::{Family, Measure, Span, Strength};
 
 /// How the length of the n-th ban follows from the base.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +51,14 @@ pub struct Rung {
 }
 
 impl Ladder {
+    /// Returns the width of a measure in bits.
+    pub const fn prefix_len(&self, family: Family) -> u8 {
+        match family {
+            Family::V4 => self.prefix_v4,
+            Family::V6 => self.prefix_v6,
+        }
+    }
+
     /// Returns what the `offence`-th offence in a row leads to, counted from 1.
     pub fn rung(&self, offence: u32) -> Rung {
         let offence = offence.max(1);

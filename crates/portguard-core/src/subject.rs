@@ -26,6 +26,14 @@ impl Family {
             Self::V6 => 128,
         }
     }
+
+    /// Returns the address that stands for all addresses when a socket is bound.
+    pub const fn unspecified(self) -> IpAddr {
+        match self {
+            Self::V4 => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            Self::V6 => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        }
+    }
 }
 
 impl fmt::Display for Family {

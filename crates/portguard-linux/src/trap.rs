@@ -9,7 +9,7 @@ mod tarpit;
 
 use std::{
     io,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    net::{IpAddr, SocketAddr},
     os::fd::OwnedFd,
 };
 
@@ -73,10 +73,7 @@ pub enum BindError {
 impl TrapSpec {
     /// Returns the address that is bound.
     pub fn bound_address(&self) -> IpAddr {
-        self.address.unwrap_or(match self.family {
-            Family::V4 => Ipv4Addr::UNSPECIFIED.into(),
-            Family::V6 => Ipv6Addr::UNSPECIFIED.into(),
-        })
+        self.address.unwrap_or(self.family.unspecified())
     }
 }
 

@@ -358,10 +358,7 @@ pub(super) fn decision(measure: Measure, subject: Subject, hold: &Hold) -> Decis
 }
 
 fn widened(peer: Subject, ladder: &Ladder) -> Subject {
-    match peer.family() {
-        crate::Family::V4 => peer.widened(ladder.prefix_v4),
-        crate::Family::V6 => peer.widened(ladder.prefix_v6),
-    }
+    peer.widened(ladder.prefix_len(peer.family()))
 }
 
 /// Returns the subjects that a trap's rule may have listed for this peer.

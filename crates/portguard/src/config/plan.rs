@@ -1,9 +1,6 @@
 //! What the configuration means for the daemon: traps one by one, ladders, rates, who is spared.
 
-use std::{
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
-    sync::Arc,
-};
+use std::{net::IpAddr, sync::Arc};
 
 use portguard_core::{Family, Ladder, Policy, Port, Span, Subject};
 use portguard_linux::nft::{self, FrameSpec, RateUnit, TrapEvidence};
@@ -36,10 +33,7 @@ pub(crate) struct TrapPlan {
 impl TrapPlan {
     /// Returns the address that the trap is bound to.
     pub(crate) fn bound_address(&self) -> IpAddr {
-        self.address.unwrap_or(match self.family {
-            Family::V4 => Ipv4Addr::UNSPECIFIED.into(),
-            Family::V6 => Ipv6Addr::UNSPECIFIED.into(),
-        })
+        self.address.unwrap_or(self.family.unspecified())
     }
 }
 

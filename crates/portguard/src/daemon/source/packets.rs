@@ -93,7 +93,7 @@ fn fact(logged: &LoggedPacket, plans: &[TrapPlan]) -> Option<Fact> {
 fn kernel_width(peer: IpAddr, plan: &TrapPlan) -> u8 {
     match peer {
         IpAddr::V6(address) if address.is_unicast_link_local() => Family::V6.bits(),
-        IpAddr::V6(_) => traps::width(Family::V6, &plan.ladder),
-        IpAddr::V4(_) => traps::width(Family::V4, &plan.ladder),
+        IpAddr::V6(_) => plan.ladder.prefix_len(Family::V6),
+        IpAddr::V4(_) => plan.ladder.prefix_len(Family::V4),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc, thread::JoinHandle};
 
-use portguard_core::{Evidence, Fact, Family, Grade, Health, Ladder, Note, Offence, Port};
+use portguard_core::{Evidence, Fact, Family, Grade, Health, Note, Offence, Port};
 use portguard_linux::{
     nft::{TrapEvidence, TrapRule},
     trap::{self, BoundTrap, StopSignal, Touch, TrapSpec},
@@ -128,7 +128,7 @@ fn offence(plan: &TrapPlan, touch: &Touch) -> Fact {
         grade: Grade::Handshake,
         ladder: plan.ladder.clone(),
         evidence,
-        trap: Some((plan.port, spec(0, plan).bound_address())),
+        trap: Some((plan.port, plan.bound_address())),
     })
 }
 
@@ -143,7 +143,7 @@ fn group<'a>(plans: impl Iterator<Item = &'a TrapPlan>) -> Vec<TrapRule> {
             ports: BTreeSet::new(),
             evidence: plan.evidence,
             hold: plan.ladder.base,
-            prefix_len: width(plan.family, &plan.ladder),
+            prefix_len: plan.ladder.prefix_len(plan.family),
             tarpit: plan.tarpit,
         };
         let is_alike =
@@ -155,14 +155,6 @@ fn group<'a>(plans: impl Iterator<Item = &'a TrapPlan>) -> Vec<TrapRule> {
         }
     }
     rules
-}
-
-/// Returns how wide the kernel's own element is for a trap's ladder.
-pub(crate) fn width(family: Family, ladder: &Ladder) -> u8 {
-    match family {
-        Family::V4 => ladder.prefix_v4,
-        Family::V6 => ladder.prefix_v6,
-    }
 }
 
 /// Returns the plan of the trap that a packet to this port and address belongs to.
