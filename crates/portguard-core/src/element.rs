@@ -1,8 +1,8 @@
 //! What the kernel's sets hold: elements, the lists they stand in, and changes to them.
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt, sync::Arc};
 
-use crate::{Port, Subject, Timestamp};
+use crate::{Port, PortPolicy, Subject, Timestamp, UnitDoor};
 
 /// How hard a subject is throttled; the rates are in `[throttle]` of the configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -35,12 +35,31 @@ pub enum List {
     ThrottleHard,
     /// Subjects held to the soft rates.
     ThrottleSoft,
+    /// Sources, each with a port that is open for them; all of a family if it is open for everybody.
+    Grant,
+    /// Ports that are shut for everybody.
+    Shut,
+    /// Destinations, each with a port that stays open for a while after its listener is gone.
+    Grace,
+    /// Destinations, each with a port that is open as long as something listens there.
+    Follow,
+    /// Families for whom the posture is closed.
+    Closed,
 }
 
 impl List {
-    /// Every list.
-    pub const ALL: [Self; 5] =
+    /// The lists that say how a source is treated.
+    pub const OF_SOURCES: [Self; 5] =
         [Self::Protect, Self::Allow, Self::Ban, Self::ThrottleHard, Self::ThrottleSoft];
+
+    /// The lists that say which ports are open, and for whom.
+    pub const OF_DOORS: [Self; 5] =
+        [Self::Grant, Self::Shut, Self::Grace, Self::Follow, Self::Closed];
+
+    /// Every list.
+    pub fn all() -> impl Iterator<Item = Self> {
+        Self::OF_SOURCES.into_iter().chain(Self::OF_DOORS)
+    }
 
     /// Returns the throttle list of this strength.
     pub const fn throttle(strength: Strength) -> Self {
@@ -58,6 +77,11 @@ impl List {
             Self::Ban => "ban",
             Self::ThrottleHard => "throttle-hard",
             Self::ThrottleSoft => "throttle-soft",
+            Self::Grant => "grant",
+            Self::Shut => "shut",
+            Self::Grace => "grace",
+            Self::Follow => "follow",
+            Self::Closed => "closed",
         }
     }
 }
@@ -75,7 +99,8 @@ pub struct Element {
     pub list: List,
     /// Whom it is about.
     pub subject: Subject,
-    /// The one port it is about; `None` for all. Only in [`List::Ban`].
+    /// The one port it is about; `None` for all. Of the lists of sources, only [`List::Ban`] has
+    /// elements with ports; of the lists of doors, only [`List::Closed`] has some without.
     pub port: Option<Port>,
 }
 
@@ -119,7 +144,7 @@ impl fmt::Debug for Until {
     }
 }
 
-/// One difference that the kernel has to take over.
+/// One element that the kernel has to take over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
     /// The element shall be in the kernel until then; one that is there gets the new end.
@@ -135,4 +160,15 @@ impl Change {
             Self::Install(element, _) | Self::Remove(element) => *element,
         }
     }
+}
+
+/// One difference that the kernel has to take over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Demand {
+    /// An element comes or goes.
+    Element(Change),
+    /// These control groups, and no others, open their ports.
+    Units(Arc<BTreeSet<UnitDoor>>),
+    /// These are the rules for ports.
+    Ports(Arc<PortPolicy>),
 }

@@ -1,10 +1,12 @@
 //! Journal entries: what the guard decided, refused, noticed and repaired, as data.
 
+mod words;
+
 use std::{fmt, net::IpAddr, sync::Arc};
 
 use crate::{
-    Evidence, Family, Grade, Health, List, Port, Process, Refusal, Strength, Subject, Timestamp,
-    Until,
+    DoorAct, Evidence, Family, Grade, Health, List, Owner, Port, Posture, Process, Reach, Refusal,
+    Ruling, Strength, Subject, Timestamp, Until,
 };
 
 /// One line of the journal.
@@ -90,6 +92,77 @@ pub enum Note {
         /// Who asked.
         author: Author,
     },
+    /// A socket listens that others can reach, or could if somebody approved it.
+    Listener {
+        /// Protocol and port.
+        port: Port,
+        /// The address that it is bound to.
+        address: IpAddr,
+        /// Whose it is.
+        owner: Owner,
+        /// Whether others reach it.
+        reach: Reach,
+        /// Why, in words.
+        why: String,
+    },
+    /// Somebody opened or shut ports.
+    Doors {
+        /// What was done.
+        act: DoorAct,
+        /// For whom; `None` for everybody.
+        from: Option<Subject>,
+        /// Which ports.
+        ports: Vec<Port>,
+        /// The service that was named, or empty.
+        service: Arc<str>,
+        /// Until when.
+        until: Until,
+        /// Who did it.
+        author: Author,
+    },
+    /// Ports that somebody had opened or shut are again as the configuration has them.
+    DoorsEnded {
+        /// What had been done.
+        act: DoorAct,
+        /// For whom; `None` for everybody.
+        from: Option<Subject>,
+        /// Which ports.
+        ports: Vec<Port>,
+        /// Why it ended.
+        cause: ReleaseCause,
+    },
+    /// The posture changed.
+    Posture {
+        /// What it is from now on.
+        posture: Posture,
+        /// Who ordered it.
+        author: Author,
+    },
+    /// A risky change was made, and waits for confirmation.
+    Awaiting {
+        /// What was changed (`lockdown`).
+        what: String,
+        /// When it rolls back.
+        deadline: Timestamp,
+        /// Who made it.
+        author: Author,
+    },
+    /// A risky change was confirmed.
+    Confirmed {
+        /// What was changed.
+        what: String,
+        /// Who confirmed it.
+        author: Author,
+    },
+    /// A risky change was undone.
+    RolledBack {
+        /// What had been changed.
+        what: String,
+        /// Who undid it; `None` if nobody confirmed it in time.
+        author: Option<Author>,
+    },
+    /// An operator said who may or may not open ports by listening.
+    Ruling(Ruling),
     /// Somebody else changed our table, and what was lost is put back.
     Repaired {
         /// What was lost (`flush of set ban4`).
@@ -130,10 +203,16 @@ pub enum Measure {
 }
 
 impl Measure {
-    /// Returns the measure that a list carries out; none for [`List::Protect`].
+    /// Returns the measure that a list carries out on a subject; none for [`List::Protect`] and the
+    /// lists of doors.
     pub const fn of(list: List) -> Option<Self> {
         match list {
-            List::Protect => None,
+            List::Protect
+            | List::Grant
+            | List::Shut
+            | List::Grace
+            | List::Follow
+            | List::Closed => None,
             List::Allow => Some(Self::Allow),
             List::Ban => Some(Self::Ban),
             List::ThrottleHard => Some(Self::Throttle(Strength::Hard)),
@@ -255,6 +334,7 @@ impl Note {
             Self::Decision(Decision { subject, .. })
             | Self::Release(Release { subject, .. })
             | Self::Refused { subject, .. } => Some(*subject),
+            Self::Doors { from, .. } | Self::DoorsEnded { from, .. } => *from,
             Self::Full { dropped, .. } => Some(*dropped),
             _ => None,
         }
@@ -271,6 +351,14 @@ impl Note {
             Self::Decision(_) => "decision",
             Self::Release(_) => "release",
             Self::Refused { .. } => "refused",
+            Self::Listener { .. } => "listener",
+            Self::Doors { .. } => "doors",
+            Self::DoorsEnded { .. } => "doors-ended",
+            Self::Posture { .. } => "posture",
+            Self::Awaiting { .. } => "awaiting",
+            Self::Confirmed { .. } => "confirmed",
+            Self::RolledBack { .. } => "rolled-back",
+            Self::Ruling(_) => "ruling",
             Self::Repaired { .. } => "repaired",
             Self::Health { .. } => "health",
             Self::NotEnforced { .. } => "not-enforced",
@@ -282,6 +370,9 @@ impl Note {
     pub const fn level(&self) -> Level {
         match self {
             Self::TrapMissing { .. }
+            | Self::Awaiting { .. }
+            | Self::RolledBack { .. }
+            | Self::Listener { reach: Reach::Pending, .. }
             | Self::Repaired { .. }
             | Self::Full { .. }
             | Self::Health { health: Health::Degraded(_), .. } => Level::Warning,

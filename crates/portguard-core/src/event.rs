@@ -1,8 +1,15 @@
 //! What goes in: what sources saw, and how far it can be trusted.
 
-use std::{collections::BTreeMap, fmt, net::IpAddr, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    net::IpAddr,
+    sync::Arc,
+};
 
-use crate::{Author, Element, Ladder, List, Subject, Timestamp, Until};
+use crate::{
+    Author, Element, Ladder, List, ListedDoor, Listener, Subject, Timestamp, UnitGroup, Until,
+};
 
 /// Something a source saw.
 #[derive(Clone, Debug)]
@@ -80,6 +87,12 @@ pub enum Fact {
     Restored(Vec<ListedHold>),
     /// Past offenders that the ledger remembers, at start: subject, offences, bans, last offence.
     RestoredOffenders(Vec<(Subject, crate::Offender)>),
+    /// Every socket that listens, whenever that has changed.
+    Listeners(Vec<Listener>),
+    /// The control groups of the units that approvals name, whenever that has changed.
+    Units(BTreeMap<Arc<str>, BTreeSet<UnitGroup>>),
+    /// Doors that the ledger remembers, at start.
+    RestoredDoors(Vec<ListedDoor>),
     /// Something for the journal: the daemon came up or goes down, a trap stands or can not.
     Noted(crate::Note),
 }

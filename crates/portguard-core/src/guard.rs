@@ -1,7 +1,7 @@
 //! The guard: judges events and commands, and knows what the kernel should hold.
 //!
 //! In go [`Guard::handle_event`], [`Guard::handle_command`] and [`Guard::handle_timeout`], each
-//! with the moment; out come [`Guard::poll_change`] for the kernel, [`Guard::poll_record`] for the
+//! with the moment; out come [`Guard::poll_demand`] for the kernel, [`Guard::poll_record`] for the
 //! ledger and [`Guard::poll_timeout`]. The driver thread owns it; nothing here blocks.
 
 mod command;
@@ -27,7 +27,7 @@ use std::{
 };
 
 use crate::{
-    Change, Decision, Entry, Event, Fact, Health, List, Note, Pattern, Record, Release,
+    Change, Decision, Demand, Entry, Event, Fact, Health, List, Note, Pattern, Record, Release,
     ReleaseCause, Subject, Timestamp, Until,
 };
 
@@ -103,7 +103,7 @@ pub struct Guard {
     sources: BTreeMap<Arc<str>, SourceState>,
     traps: BTreeMap<(crate::Port, IpAddr), TrapState>,
     forgeable_notes: Allowance,
-    changes: VecDeque<(u64, Change)>,
+    demands: VecDeque<(u64, Demand)>,
     resync: Option<Resync>,
     records: VecDeque<Record>,
     generation: u64,
@@ -124,7 +124,7 @@ impl Guard {
             sources: BTreeMap::new(),
             traps: BTreeMap::new(),
             forgeable_notes: Allowance::default(),
-            changes: VecDeque::new(),
+            demands: VecDeque::new(),
             resync: None,
             records: VecDeque::new(),
             generation: 0,
@@ -157,13 +157,14 @@ impl Guard {
                     self.offenders.put(subject, past);
                 }
             }
+            Fact::Listeners(_) | Fact::Units(_) | Fact::RestoredDoors(_) => {}
             Fact::Noted(note) => self.take_note(note, now),
         }
     }
 
     /// Ends what is over at `now`. To be called when [`Guard::poll_timeout`] has come.
     pub fn handle_timeout(&mut self, now: Timestamp) {
-        for list in List::ALL {
+        for list in List::OF_SOURCES {
             while let Some((subject, hold)) = self.register.roll_mut(list).pop_over(now) {
                 self.forget_hold(list, (subject, &hold), ReleaseCause::Expired, now);
             }
@@ -176,7 +177,7 @@ impl Guard {
 
     /// Returns the moment at which [`Guard::handle_timeout`] has something to do.
     pub fn poll_timeout(&self) -> Option<Timestamp> {
-        let ends = List::ALL.iter().filter_map(|list| self.register.roll(*list).next_end());
+        let ends = List::OF_SOURCES.iter().filter_map(|list| self.register.roll(*list).next_end());
         let proof = self.proofs_due.front().map(|(deadline, _)| *deadline);
         ends.chain(self.register.port_bans.next_end()).chain(proof).min()
     }
@@ -242,7 +243,7 @@ impl Guard {
     /// Returns the holds that reach the address or network: exact ones and wider ones.
     pub fn holds_on(&self, subject: Subject) -> Vec<(List, Subject, Hold)> {
         let mut found = Vec::new();
-        for list in List::ALL {
+        for list in List::OF_SOURCES {
             let covering = self.register.roll(list).holds().covering(subject);
             found.extend(covering.map(|(key, hold)| (list, key, hold.clone())));
         }
@@ -312,8 +313,12 @@ impl Guard {
     }
 
     fn change(&mut self, change: Change) -> u64 {
+        self.demand(Demand::Element(change))
+    }
+
+    fn demand(&mut self, demand: Demand) -> u64 {
         self.generation += 1;
-        self.changes.push_back((self.generation, change));
+        self.demands.push_back((self.generation, demand));
         self.generation
     }
 

@@ -4,12 +4,16 @@
 //! so a recorded day and live traffic run the same code. The driver thread of the daemon owns the
 //! one [`Guard`]; everything else here is plain data that any thread may hold.
 
+pub mod door;
 pub mod element;
 pub mod entry;
 pub mod event;
+pub mod exposure;
 pub mod guard;
 pub mod ladder;
+pub mod listener;
 pub mod pattern;
+pub mod rate;
 pub mod record;
 pub mod service;
 pub mod span;
@@ -17,15 +21,22 @@ pub mod subject;
 pub mod subject_map;
 pub mod time;
 
-pub use element::{Change, Element, List, Strength, Until};
+pub use door::{
+    Approval, ApprovalError, Door, DoorAct, Follow, ListedDoor, Pending, PortPolicy, Posture,
+    RiskyChange, Ruling, Service, Standing, UnitDoor, UnitGroup, everybody,
+};
+pub use element::{Change, Demand, Element, List, Strength, Until};
 pub use entry::{Author, Decision, Entry, Level, Measure, Note, Release, ReleaseCause};
 pub use event::{Event, Evidence, Fact, Grade, Health, ListedHold, Offence, Process};
+pub use exposure::Reach;
 pub use guard::{
     Caps, Command, Desired, Done, Guard, Hold, Lifted, Offender, Policy, Refusal, Snapshot,
     SourceState, TrapState,
 };
 pub use ladder::{Growth, Ladder, Rung};
+pub use listener::{Listener, Owner};
 pub use pattern::{Pattern, PatternError};
+pub use rate::{Rate, RateError, RateUnit};
 pub use record::Record;
 pub use service::{Port, Protocol};
 pub use span::{Span, SpanError};

@@ -1,6 +1,8 @@
 //! What the ledger has to keep.
 
-use crate::{Entry, List, ListedHold, Offender, Port, Subject};
+use crate::{
+    Approval, Door, Entry, List, ListedDoor, ListedHold, Offender, Port, Ruling, Standing, Subject,
+};
 
 /// One thing for the ledger.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,4 +23,14 @@ pub enum Record {
     },
     /// A subject's past.
     Offender(Subject, Offender),
+    /// A door that is in force from here on; replaces the same door.
+    Door(ListedDoor),
+    /// A door that is no longer in force.
+    DoorEnded(Door),
+    /// An approval or a denial that an operator gave; replaces what was said of the same.
+    Ruling(Ruling),
+    /// An approval or a denial that an operator took back.
+    RulingEnded(Approval),
+    /// What operators decided about the posture, and what waits for confirmation.
+    Standing(Standing),
 }

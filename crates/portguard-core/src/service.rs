@@ -91,6 +91,25 @@ impl PortRange {
         self.protocol == port.protocol && (self.first..=self.last).contains(&port.number)
     }
 
+    /// Returns the fewest ranges that hold these ports and no others, lowest first.
+    pub fn covering(ports: &[Port]) -> Vec<Self> {
+        let mut ports = ports.to_vec();
+        ports.sort_unstable();
+        let mut ranges: Vec<Self> = Vec::new();
+        for Port { protocol, number } in ports {
+            match ranges.last_mut() {
+                Some(range)
+                    if range.protocol == protocol
+                        && u32::from(number) <= u32::from(range.last) + 1 =>
+                {
+                    range.last = number;
+                }
+                _ => ranges.push(Self { protocol, first: number, last: number }),
+            }
+        }
+        ranges
+    }
+
     /// Returns each port of the range, lowest first.
     pub fn ports(self) -> impl Iterator<Item = Port> {
         (self.first..=self.last).map(move |number| Port { protocol: self.protocol, number })

@@ -25,7 +25,7 @@ mod wire;
 pub use batch::{ApplyError, BatchOutcome, NotApplied};
 pub use element::{Found, Listed, Tally};
 pub use fingerprint::Verdict;
-pub use frame::{FrameSpec, Rate, RateUnit, Rates, TrapEvidence, TrapRule};
+pub use frame::{FrameSpec, Icmp, Log, Rates, TrapEvidence, TrapRule};
 pub use monitor::{Added, ForeignChange, Monitor, MonitorError, Notice};
 pub use ownership::Ownership;
 pub use set::ListSet;

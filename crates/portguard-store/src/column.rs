@@ -141,7 +141,7 @@ impl ToSql for Column<List> {
 
 impl FromSql for Column<List> {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        find(&List::ALL, value, List::name).map(Self)
+        find(&List::OF_SOURCES, value, List::name).map(Self)
     }
 }
 

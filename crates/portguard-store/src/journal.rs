@@ -114,6 +114,7 @@ impl StoredEntry {
             Note::Health { source, health } => self.detail("source", source).health(health),
             Note::NotEnforced { why } => self.text(why),
             Note::Full { table, dropped: _ } => self.detail("table", table),
+            note => self.text(&note.words().unwrap_or_default()),
         }
     }
 

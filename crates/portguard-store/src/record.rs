@@ -125,6 +125,11 @@ impl<'c> Writer<'c> {
                     Column(offender.last)
                 ])
                 .map(drop),
+            Record::Door(_)
+            | Record::DoorEnded(_)
+            | Record::Ruling(_)
+            | Record::RulingEnded(_)
+            | Record::Standing(_) => Ok(()),
         }
     }
 

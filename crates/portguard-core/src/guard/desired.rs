@@ -1,6 +1,6 @@
 //! What the kernel should hold, as changes one by one and as a whole.
 
-use crate::{Author, Change, Element, List, ListedHold, Subject, Until};
+use crate::{Author, Demand, Element, List, ListedHold, Subject, Until};
 
 use super::{
     Guard, elements,
@@ -47,11 +47,11 @@ const RESYNC_SLICE: usize = 1_024;
 
 impl Guard {
     /// Returns the next change that the kernel has to take over, with its generation.
-    pub fn poll_change(&mut self) -> Option<(u64, Change)> {
-        if self.changes.is_empty() {
+    pub fn poll_demand(&mut self) -> Option<(u64, Demand)> {
+        if self.demands.is_empty() {
             self.continue_resync();
         }
-        self.changes.pop_front()
+        self.demands.pop_front()
     }
 
     /// Returns whether a complete rewrite of the kernel's sets is under way.

@@ -14,6 +14,8 @@ pub(super) struct Register {
     throttle_soft: Roll,
     /// Bans that are limited to ports.
     pub(super) port_bans: Roll,
+    /// Stands for the lists of doors, which hold no sources: always empty.
+    nobody: Roll,
 }
 
 impl Register {
@@ -24,6 +26,9 @@ impl Register {
             List::Ban => &self.ban,
             List::ThrottleHard => &self.throttle_hard,
             List::ThrottleSoft => &self.throttle_soft,
+            List::Grant | List::Shut | List::Grace | List::Follow | List::Closed => {
+                &self.nobody
+            }
         }
     }
 
@@ -34,6 +39,9 @@ impl Register {
             List::Ban => &mut self.ban,
             List::ThrottleHard => &mut self.throttle_hard,
             List::ThrottleSoft => &mut self.throttle_soft,
+            List::Grant | List::Shut | List::Grace | List::Follow | List::Closed => {
+                &mut self.nobody
+            }
         }
     }
 

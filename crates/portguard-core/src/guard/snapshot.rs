@@ -63,7 +63,7 @@ pub struct Snapshot {
 impl Guard {
     /// Returns the state at this moment, for the views.
     pub fn snapshot(&self, now: Timestamp) -> Snapshot {
-        let held = List::ALL.iter().map(|list| (*list, self.register.roll(*list).len())).collect();
+        let held = List::OF_SOURCES.iter().map(|list| (*list, self.register.roll(*list).len())).collect();
         Snapshot {
             at: now,
             held,

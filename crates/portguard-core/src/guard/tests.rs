@@ -334,7 +334,8 @@ fn check(story: &str, expect: &str) {
         while let Some(record) = guard.poll_record() {
             told.extend(said(&record).map(|said| format!("@{second} {said}")));
         }
-        while let Some((_, change)) = guard.poll_change() {
+        while let Some((_, demand)) = guard.poll_demand() {
+            let Demand::Element(change) = demand else { continue };
             told.push(format!("@{second} {}", done(&change)));
         }
     }
@@ -381,7 +382,7 @@ fn tell(guard: &mut Guard, words: &[&str], now: Timestamp) {
             guard.handle_event(event(Fact::HostResolved { host, addresses }), now);
         }
         ["added" | "removed", list, _] => {
-            let list = *List::ALL.iter().find(|known| known.name() == *list).unwrap();
+            let list = *List::OF_SOURCES.iter().find(|known| known.name() == *list).unwrap();
             let element = Element { list, subject: subject(2), port: None };
             let added = Fact::ElementAdded { element, until: Until::FOREVER, by: by.clone() };
             let removed = Fact::ElementRemoved { element, by };

@@ -6,9 +6,9 @@
 mod definition;
 mod rule;
 
-use std::{collections::BTreeSet, fmt, fmt::Write as _, net::IpAddr, time::Duration};
+use std::{collections::BTreeSet, fmt, fmt::Write as _, net::IpAddr, sync::Arc, time::Duration};
 
-use portguard_core::{Family, List, Protocol};
+use portguard_core::{Family, List, PortPolicy, Protocol, Rate};
 
 use super::{element::Carried, inventory::Inventory, set::ListSet};
 
@@ -29,6 +29,12 @@ pub struct FrameSpec {
     pub traps: Vec<TrapRule>,
     /// The NFLOG group that hears of touched traps.
     pub log_group: u16,
+    /// Which ports are open, and for whom.
+    pub ports: Arc<PortPolicy>,
+    /// Which ICMP passes.
+    pub icmp: Icmp,
+    /// Which decisions are told, and where.
+    pub log: Log,
     /// The sets to have beside those that are always there, one for each prefix length in use.
     pub networks: BTreeSet<ListSet>,
 }
@@ -44,26 +50,26 @@ pub struct Rates {
     pub icmp: Rate,
 }
 
-/// How many in which time, written `100/minute`.
+/// Which ICMP passes; neighbour discovery always does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rate {
-    /// How many, at least 1.
-    pub count: u32,
-    /// In which time.
-    pub per: RateUnit,
+pub enum Icmp {
+    /// Errors about our own packets, and what the network needs to work.
+    Essential,
+    /// All of it.
+    All,
+    /// Nothing more.
+    None,
 }
 
-/// The time of a [`Rate`].
+/// Which decisions about packets are told by NFLOG.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RateUnit {
-    /// A second.
-    Second,
-    /// A minute.
-    Minute,
-    /// An hour.
-    Hour,
-    /// A day.
-    Day,
+pub struct Log {
+    /// The group that hears of packets turned away; `None`: nobody does.
+    pub blocked: Option<u16>,
+    /// The group that hears of new connections let in; `None`: nobody does.
+    pub allowed: Option<u16>,
+    /// How many are told of at most, for each of the two.
+    pub limit: Rate,
 }
 
 /// Ports that no honest peer touches, and what touching them does.
@@ -105,7 +111,7 @@ impl FrameSpec {
     pub fn sets(&self) -> BTreeSet<ListSet> {
         let families = [Family::V4, Family::V6];
         let slash_64 = |list| ListSet { prefix_len: 64, ..ListSet::whole(list, Family::V6) };
-        let mut sets: BTreeSet<_> = List::ALL
+        let mut sets: BTreeSet<_> = List::OF_SOURCES
             .into_iter()
             .flat_map(|list| families.map(|family| ListSet::whole(list, family)))
             .collect();
@@ -192,37 +198,6 @@ impl TrapRule {
     fn set(&self, list: List) -> ListSet {
         let prefix_len = self.prefix_len.min(self.family.bits());
         ListSet { list, family: self.family, prefix_len, ports: false }
-    }
-}
-
-impl Rate {
-    /// Returns the time after which `packets` more may pass, in whole seconds.
-    fn time_for(self, packets: u32) -> Duration {
-        let seconds = u64::from(packets) * self.per.seconds();
-        Duration::from_secs(seconds.div_ceil(u64::from(self.count.max(1))))
-    }
-}
-
-impl fmt::Display for Rate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let per = match self.per {
-            RateUnit::Second => "second",
-            RateUnit::Minute => "minute",
-            RateUnit::Hour => "hour",
-            RateUnit::Day => "day",
-        };
-        write!(f, "{}/{per}", self.count.max(1))
-    }
-}
-
-impl RateUnit {
-    const fn seconds(self) -> u64 {
-        match self {
-            Self::Second => 1,
-            Self::Minute => 60,
-            Self::Hour => 3_600,
-            Self::Day => 86_400,
-        }
     }
 }
 

@@ -48,7 +48,7 @@ impl ListSet {
         let family = if stem.ends_with('4') { Family::V4 } else { Family::V6 };
         let word = stem.strip_suffix(['4', '6'])?;
         let (word, ports) = word.strip_suffix("port").map_or((word, false), |word| (word, true));
-        let list = List::ALL.into_iter().find(|list| word_of(*list) == word)?;
+        let list = List::all().find(|list| word_of(*list) == word)?;
         let prefix_len = match prefix {
             Some(digits) => digits.parse().ok().filter(|length| *length < family.bits())?,
             None => family.bits(),
@@ -140,6 +140,11 @@ const fn word_of(list: List) -> &'static str {
         List::Ban => "ban",
         List::ThrottleHard => "throttle_hard",
         List::ThrottleSoft => "throttle_soft",
+        List::Grant => "grant",
+        List::Shut => "shut",
+        List::Grace => "grace",
+        List::Follow => "follow",
+        List::Closed => "closed",
     }
 }
 

@@ -2,12 +2,15 @@
 
 use std::{
     collections::BTreeSet,
+    sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use portguard_core::{Change, Element, Family, List, Protocol, Timestamp, Until};
+use portguard_core::{
+    Change, Element, Family, List, PortPolicy, Protocol, Rate, RateUnit, Timestamp, Until,
+};
 use portguard_linux::nft::{
-    FrameSpec, ListSet, NotApplied, Rate, RateUnit, Rates, Table, TrapEvidence, TrapRule,
+    FrameSpec, Icmp, ListSet, Log, NotApplied, Rates, Table, TrapEvidence, TrapRule,
 };
 
 /// A frame without traps and without networks.
@@ -25,6 +28,9 @@ pub(crate) fn plain() -> FrameSpec {
         throttle_hard: rates(10, 60),
         traps: Vec::new(),
         log_group: 7,
+        ports: Arc::new(PortPolicy::default()),
+        icmp: Icmp::Essential,
+        log: Log { blocked: None, allowed: None, limit: per(RateUnit::Second, 2000) },
         networks: BTreeSet::new(),
     }
 }
@@ -53,7 +59,7 @@ pub(crate) fn table(spec: &FrameSpec) -> Table {
 /// The element of a list, a subject and a port, as in `ban 192.0.2.0/24` and `ban 192.0.2.7 tcp/22`.
 pub(crate) fn element(words: &str) -> Element {
     let words: Vec<_> = words.split_whitespace().collect();
-    let list = List::ALL.into_iter().find(|list| list.name() == words[0]).expect("a list's name");
+    let list = List::OF_SOURCES.into_iter().find(|list| list.name() == words[0]).expect("a list's name");
     let port = words.get(2).map(|port| port.parse().unwrap());
     Element { list, subject: words[1].parse().unwrap(), port }
 }

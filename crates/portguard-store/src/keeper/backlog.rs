@@ -109,5 +109,10 @@ fn key(record: &Record) -> Option<Key> {
             Some(Key::Hold(*subject, *list, !ports.is_empty()))
         }
         Record::Offender(subject, _) => Some(Key::Offender(*subject)),
+        Record::Door(_)
+        | Record::DoorEnded(_)
+        | Record::Ruling(_)
+        | Record::RulingEnded(_)
+        | Record::Standing(_) => None,
     }
 }

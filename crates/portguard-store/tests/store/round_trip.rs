@@ -143,7 +143,7 @@ fn holds_come_back_in_the_order_of_subjects() {
     let directory = tempfile::tempdir().unwrap();
     let (mut ledger, _) = Ledger::open(&directory.path().join("ledger.db"), KEEP_ALL, START);
     let mut wanted = Vec::new();
-    for (index, list) in List::ALL.into_iter().enumerate() {
+    for (index, list) in List::OF_SOURCES.into_iter().enumerate() {
         for text in ["192.0.2.7", "192.0.2.0/24", "2001:db8::/32", "2001:db8::1", "0.0.0.0/0"] {
             wanted.push(ListedHold {
                 list,

@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
-use portguard_core::{Pattern, Span, Subject};
+use portguard_core::{Pattern, Span, Subject, Rate};
 use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 
 use super::{
     built_in::built_in,
-    quantity::{Rate, Size},
+    quantity::Size,
     value::{Spelled, Written},
 };
 

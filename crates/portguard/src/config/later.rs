@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use portguard_core::{Span, service::PortRange};
+use portguard_core::{Span, service::PortRange, Rate};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
     built_in::built_in,
     guarding::{every_key_is_optional, section, written},
-    quantity::{Rate, Size},
+    quantity::Size,
     value::Written,
 };
 

@@ -3,19 +3,22 @@
 use std::{net::IpAddr, sync::Arc};
 
 use portguard_core::{Family, Ladder, Policy, Port, Span, Subject};
-use portguard_linux::nft::{self, FrameSpec, RateUnit, TrapEvidence};
+use portguard_linux::nft::{self, FrameSpec, TrapEvidence};
 use portguard_store::Retention;
 
 use super::{
     Config,
-    guarding::Rates,
+    guarding::{Icmp, Rates},
     ladder,
-    quantity::{Per, Rate},
     trap::{EvidenceKind, Trap},
 };
 
 /// The log group of the trap rules (NFLOG, 1 to 65535): unlikely to be another program's.
 pub(crate) const LOG_GROUP: u16 = 7_107;
+
+/// The log groups of packets turned away, and of new connections let in.
+pub(crate) const BLOCKED_GROUP: u16 = 7_108;
+pub(crate) const ALLOWED_GROUP: u16 = 7_109;
 
 /// One trap: one family, one port.
 #[derive(Clone, Debug)]
@@ -125,6 +128,17 @@ impl Config {
             throttle_hard: rates(&self.throttle.hard),
             traps,
             log_group: LOG_GROUP,
+            ports: Arc::default(),
+            icmp: match self.firewall.icmp {
+                Icmp::Essential => nft::Icmp::Essential,
+                Icmp::All => nft::Icmp::All,
+                Icmp::None => nft::Icmp::None,
+            },
+            log: nft::Log {
+                blocked: self.firewall.log_blocked.then_some(BLOCKED_GROUP),
+                allowed: self.firewall.log_allowed.then_some(ALLOWED_GROUP),
+                limit: self.firewall.log_limit.0,
+            },
             networks: std::collections::BTreeSet::new(),
         }
     }
@@ -140,15 +154,5 @@ impl Config {
 }
 
 fn rates(rates: &Rates) -> nft::Rates {
-    nft::Rates { tcp: rate(rates.tcp.0), udp: rate(rates.udp.0), icmp: rate(rates.icmp.0) }
-}
-
-fn rate(rate: Rate) -> nft::Rate {
-    let per = match rate.per {
-        Per::Second => RateUnit::Second,
-        Per::Minute => RateUnit::Minute,
-        Per::Hour => RateUnit::Hour,
-        Per::Day => RateUnit::Day,
-    };
-    nft::Rate { count: rate.count, per }
+    nft::Rates { tcp: rates.tcp.0, udp: rates.udp.0, icmp: rates.icmp.0 }
 }

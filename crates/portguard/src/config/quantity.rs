@@ -1,52 +1,6 @@
-//! Rates and sizes.
+//! Sizes.
 
 use std::{fmt, str::FromStr};
-
-/// So many in a time: `10/minute`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Rate {
-    pub(crate) count: u32,
-    pub(crate) per: Per,
-}
-
-/// The times that a rate can be written against.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Per {
-    Second,
-    Minute,
-    Hour,
-    Day,
-}
-
-impl FromStr for Rate {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("`{text}` is no rate; write it like `10/minute`");
-        let (count, per) = text.split_once('/').ok_or_else(wrong)?;
-        let per = match per.trim() {
-            "s" | "second" => Per::Second,
-            "m" | "minute" => Per::Minute,
-            "h" | "hour" => Per::Hour,
-            "d" | "day" => Per::Day,
-            _ => return Err(wrong()),
-        };
-        let count = count.trim().parse().ok().filter(|count| *count > 0).ok_or_else(wrong)?;
-        Ok(Self { count, per })
-    }
-}
-
-impl fmt::Display for Rate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let per = match self.per {
-            Per::Second => "second",
-            Per::Minute => "minute",
-            Per::Hour => "hour",
-            Per::Day => "day",
-        };
-        write!(f, "{}/{per}", self.count)
-    }
-}
 
 /// A number of bytes: `64MiB`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

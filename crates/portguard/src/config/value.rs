@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, fmt, marker::PhantomData, net::IpAddr, str::FromStr};
 
-use portguard_core::{Pattern, Span, Subject, service::PortRange};
+use portguard_core::{Pattern, Span, Subject, service::PortRange, Rate};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
@@ -10,7 +10,7 @@ use serde::{
 };
 
 use super::{
-    quantity::{Rate, Size},
+    quantity::Size,
     trap::TrapPorts,
 };
 

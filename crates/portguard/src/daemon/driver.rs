@@ -108,9 +108,9 @@ impl Driver {
     fn hand_on_changes(&mut self, waiting: &mut Option<Work>, marks: &mut Marks) {
         loop {
             let next = waiting.take().or_else(|| {
-                let (generation, change) = self.guard.poll_change()?;
+                let (generation, demand) = self.guard.poll_demand()?;
                 marks.generation = generation;
-                Some(Work::Change(generation, change))
+                Some(Work::of(generation, demand))
             });
             let Some(work) = next else { return };
             match self.changes.try_send(work) {

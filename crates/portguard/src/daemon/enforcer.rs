@@ -7,7 +7,9 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use crossbeam_channel::{Receiver, Sender, bounded, select};
 use portguard_api::view;
-use portguard_core::{Change, Fact, Health, Note, Process, Subject};
+use portguard_core::{
+    Change, Demand, Fact, Health, Note, PortPolicy, Process, Subject, UnitDoor,
+};
 use portguard_linux::nft::{ApplyError, FrameSpec, ListSet, NotApplied, Table, Verdict};
 use tokio::sync::{oneshot, watch};
 
@@ -36,6 +38,10 @@ pub(crate) const NAME: &str = "kernel";
 pub(crate) enum Work {
     /// A change with its generation.
     Change(u64, Change),
+    /// The control groups that open their ports, with their generation.
+    Units(u64, Arc<BTreeSet<UnitDoor>>),
+    /// The rules for ports, with their generation.
+    Ports(u64, Arc<PortPolicy>),
     /// A new frame.
     Frame(Box<FrameSpec>),
     /// Somebody else may have changed the table.
@@ -48,6 +54,17 @@ pub(crate) enum Work {
     State(oneshot::Sender<KernelState>),
     /// End, and remove the table if so told.
     Stop { remove: bool },
+}
+
+impl Work {
+    /// Returns the work that a demand of the guard is.
+    pub(crate) fn of(generation: u64, demand: Demand) -> Self {
+        match demand {
+            Demand::Element(change) => Self::Change(generation, change),
+            Demand::Units(units) => Self::Units(generation, units),
+            Demand::Ports(ports) => Self::Ports(generation, ports),
+        }
+    }
 }
 
 /// How far the kernel has come.
@@ -168,10 +185,21 @@ impl Enforcer {
     fn handle(&mut self, work: Work) {
         match work {
             Work::Frame(frame) => {
-                self.frame = *frame;
+                let ports = self.frame.ports.clone();
+                self.frame = FrameSpec { ports, ..*frame };
                 if let Err(why) = self.apply_frame() {
                     self.report(Some(why));
                 }
+            }
+            Work::Ports(generation, ports) => {
+                self.generation = generation;
+                self.frame.ports = ports;
+                let failure = self.apply_frame().err();
+                self.report(failure);
+            }
+            Work::Units(generation, _units) => {
+                self.generation = generation;
+                self.report(None);
             }
             Work::Verify(by) => self.verify(by),
             Work::Holdings(reply) => {

@@ -81,6 +81,7 @@ fn lines(note: &Note) -> Vec<String> {
         Note::Full { table, dropped } => {
             vec![format!("The {table} list is full; {dropped} had to go")]
         }
+        note => note.words().into_iter().collect(),
     }
 }
 

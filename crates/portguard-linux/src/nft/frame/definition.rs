@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use portguard_core::{Family, Protocol, Strength};
+use portguard_core::{Family, Protocol, Rate, Strength};
 
-use super::{FrameSpec, Rate, Rates};
+use super::{FrameSpec, Rates};
 use crate::nft::set::ListSet;
 
 /// `NFT_SET_TIMEOUT` and `NFT_SET_EVAL`: elements end by themselves, and rules may add some.
@@ -134,7 +134,7 @@ pub(super) fn meters(spec: &FrameSpec) -> Vec<SetDefinition> {
 /// seen. The rate stands in the comment: an element keeps the rate that it was added with, so a
 /// meter whose rate changes has to begin anew, and a changed comment is a changed definition.
 fn meter(name: String, rate: Rate, family: Family) -> SetDefinition {
-    let seconds = rate.time_for(BURST + 1).as_secs().max(60);
+    let seconds = seconds_for(rate, BURST + 1).max(60);
     SetDefinition {
         name,
         flags: TIMED_AND_DYNAMIC,
@@ -144,6 +144,11 @@ fn meter(name: String, rate: Rate, family: Family) -> SetDefinition {
         counter: false,
         comment: Some(rate.to_string()),
     }
+}
+
+/// Returns the seconds after which `packets` more may pass.
+fn seconds_for(rate: Rate, packets: u32) -> u64 {
+    (u64::from(packets) * rate.per.seconds()).div_ceil(u64::from(rate.count.max(1)))
 }
 
 const fn address_type(family: Family) -> u32 {

@@ -1,5 +1,7 @@
 //! The text of frames, group of rules by group of rules.
 
+use portguard_core::RateUnit;
+
 use super::*;
 
 fn spec() -> FrameSpec {
@@ -14,6 +16,13 @@ fn spec() -> FrameSpec {
         throttle_hard: rates(10),
         traps: Vec::new(),
         log_group: 7,
+        ports: Arc::default(),
+        icmp: Icmp::Essential,
+        log: Log {
+            blocked: Some(8),
+            allowed: Some(9),
+            limit: Rate { count: 2000, per: RateUnit::Second },
+        },
         networks: BTreeSet::new(),
     }
 }

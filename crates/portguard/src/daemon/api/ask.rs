@@ -315,10 +315,10 @@ fn remembered(guard: &Guard, subject: Subject) -> Option<view::Offender> {
 
 fn undo(list: List, subject: Subject) -> Option<String> {
     let verb = match list {
-        List::Protect => return None,
         List::Allow => "disallow",
         List::Ban => "unban",
         List::ThrottleHard | List::ThrottleSoft => "unthrottle",
+        _ => return None,
     };
     Some(format!("portguard {verb} {subject}"))
 }

@@ -62,6 +62,7 @@ fn verdict(found: &[Found]) -> &'static str {
         Some(List::Allow) => "allowed",
         Some(List::Ban) => "banned",
         Some(List::ThrottleHard | List::ThrottleSoft) => "throttled",
+        Some(_) => "none",
     }
 }
 

@@ -1,0 +1,57 @@
+//! Notes about ports and posture in words, the same in the system log, the ledger and the views.
+
+use crate::{Author, DoorAct, Note, Port, Reach, Subject, service::PortRange};
+
+impl Note {
+    /// Returns the note in words if it is about ports, listeners or the posture.
+    pub fn words(&self) -> Option<String> {
+        Some(match self {
+            Self::Listener { port, address, owner, reach, why } => match reach {
+                Reach::Pending => format!("{port} on {address} waits for approval: {owner}"),
+                reach => format!("{port} on {address} is {reach} ({why}): {owner}"),
+            },
+            Self::Doors { act, from, ports, service, author, .. } => {
+                let done = match act {
+                    DoorAct::Open => "opened",
+                    DoorAct::Shut => "shut",
+                };
+                format!("{} {done}{} by {author}", named(service, ports), source(*from))
+            }
+            Self::DoorsEnded { act, from, ports, cause } => {
+                let done = match act {
+                    DoorAct::Open => "no longer opened",
+                    DoorAct::Shut => "no longer shut",
+                };
+                format!("{} {done}{}: {cause}", named("", ports), source(*from))
+            }
+            Self::Posture { posture, author } => format!("posture {posture}, ordered by {author}"),
+            Self::Awaiting { what, author, .. } => {
+                format!("{what} by {author} rolls back unless it is confirmed")
+            }
+            Self::Confirmed { what, author } => format!("{what} confirmed by {author}"),
+            Self::RolledBack { what, author } => {
+                format!("{what} rolled back: {}", undone_by(*author))
+            }
+            Self::Ruling(ruling) => {
+                let verdict = if ruling.approved { "approved" } else { "denied" };
+                format!("{} {verdict} by {}", ruling.of, ruling.author)
+            }
+            _ => return None,
+        })
+    }
+}
+
+fn source(from: Option<Subject>) -> String {
+    from.map(|subject| format!(" for {subject}")).unwrap_or_default()
+}
+
+fn undone_by(author: Option<Author>) -> String {
+    author.map_or_else(|| "nobody confirmed it".to_owned(), |author| format!("by {author}"))
+}
+
+/// Returns ports in words, with the name of the service if one was named.
+fn named(service: &str, ports: &[Port]) -> String {
+    let ranges: Vec<String> = PortRange::covering(ports).iter().map(ToString::to_string).collect();
+    let ports = ranges.join(" ");
+    if service.is_empty() { ports } else { format!("{service} ({ports})") }
+}
