@@ -6,16 +6,25 @@
 
 mod command;
 mod desired;
+mod doors;
+mod exposure;
 mod foreign;
 #[cfg(test)]
 mod laws;
+mod listening;
 mod offence;
 mod offenders;
+mod opening;
+#[cfg(test)]
+mod port_laws;
+#[cfg(test)]
+mod port_stories;
 mod protection;
 mod refusal;
 mod register;
 mod roll;
 mod snapshot;
+mod standing;
 #[cfg(test)]
 mod tests;
 
@@ -24,19 +33,26 @@ use std::{
     collections::{BTreeMap, VecDeque},
     net::IpAddr,
     sync::Arc,
+    time::Duration,
 };
 
 use crate::{
-    Change, Decision, Demand, Entry, Event, Fact, Health, List, Note, Pattern, Record, Release,
-    ReleaseCause, Subject, Timestamp, Until,
+    Approval, Change, Decision, Demand, Entry, Event, Fact, Health, List, Note, Pattern,
+    PortPolicy, Record, Release, ReleaseCause, Ruling, Span, Standing, Subject, Timestamp, Until,
 };
 
-use self::{desired::Resync, offence::Allowance, offenders::Offenders, register::Register};
+use self::{
+    desired::Resync, doors::Doors, listening::Listening, offence::Allowance, offenders::Offenders,
+    register::Register,
+};
 
 pub use self::{
     command::{Command, Done, Lifted},
     desired::Desired,
+    doors::DoorHold,
+    exposure::Exposure,
     offenders::Offender,
+    opening::PortOrder,
     refusal::Refusal,
     roll::Hold,
     snapshot::{Snapshot, SourceState, TrapState},
@@ -61,6 +77,9 @@ pub struct Caps {
     /// Addresses that the kernel listed and whose handshake is still to be proved. When full,
     /// the newest stays listed as the kernel did it.
     pub unconfirmed: usize,
+    /// Ports that operators opened or shut. When full, the newcomer is refused. A quarter of what
+    /// one kernel set holds.
+    pub doors: usize,
 }
 
 impl Default for Caps {
@@ -72,12 +91,13 @@ impl Default for Caps {
             allowed: 65_536,
             offenders: 262_144,
             unconfirmed: 65_536,
+            doors: 32_768,
         }
     }
 }
 
 /// What the configuration says to the guard.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Policy {
     /// The allow list of the configuration, with what to show as the reason.
     pub allow: Vec<(Subject, Arc<str>)>,
@@ -85,6 +105,22 @@ pub struct Policy {
     pub patterns: Vec<Pattern>,
     /// Names whose addresses are always accepted.
     pub hosts: Vec<Arc<str>>,
+    /// Which ports are open, and for whom they may open.
+    pub ports: PortPolicy,
+    /// How long a risky change waits for its confirmation; at zero it counts at once.
+    pub confirm: Span,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            allow: Vec::new(),
+            patterns: Vec::new(),
+            hosts: Vec::new(),
+            ports: PortPolicy::default(),
+            confirm: Span::For(Duration::from_secs(60)),
+        }
+    }
 }
 
 /// The one who decides.
@@ -103,6 +139,18 @@ pub struct Guard {
     sources: BTreeMap<Arc<str>, SourceState>,
     traps: BTreeMap<(crate::Port, IpAddr), TrapState>,
     forgeable_notes: Allowance,
+    is_configured: bool,
+    doors: Doors,
+    listening: Listening,
+    /// What operators said of listening sockets.
+    rulings: BTreeMap<Approval, Ruling>,
+    standing: Standing,
+    /// The policy for ports that a pending change of the configuration goes back to.
+    before: Option<PortPolicy>,
+    /// The rules for ports that the kernel was last given.
+    rules: Arc<PortPolicy>,
+    /// Until when the kernel was told to be closed, if it was.
+    closed: Option<Until>,
     demands: VecDeque<(u64, Demand)>,
     resync: Option<Resync>,
     records: VecDeque<Record>,
@@ -124,6 +172,14 @@ impl Guard {
             sources: BTreeMap::new(),
             traps: BTreeMap::new(),
             forgeable_notes: Allowance::default(),
+            is_configured: false,
+            doors: Doors::default(),
+            listening: Listening::default(),
+            rulings: BTreeMap::new(),
+            standing: Standing::default(),
+            before: None,
+            rules: Arc::default(),
+            closed: None,
             demands: VecDeque::new(),
             resync: None,
             records: VecDeque::new(),
@@ -157,7 +213,9 @@ impl Guard {
                     self.offenders.put(subject, past);
                 }
             }
-            Fact::Listeners(_) | Fact::Units(_) | Fact::RestoredDoors(_) => {}
+            Fact::Listeners(listeners) => self.take_listeners(listeners, now),
+            Fact::Units(units) => self.take_units(units),
+            Fact::RestoredDoors(doors) => self.restore_doors(doors, now),
             Fact::Noted(note) => self.take_note(note, now),
         }
     }
@@ -173,13 +231,22 @@ impl Guard {
             self.forget_hold(List::Ban, (subject, &hold), ReleaseCause::Expired, now);
         }
         self.lift_unproved(now);
+        self.standing_timeout(now);
+        self.end_doors_over(now);
+        self.listening_timeout(now);
     }
 
     /// Returns the moment at which [`Guard::handle_timeout`] has something to do.
     pub fn poll_timeout(&self) -> Option<Timestamp> {
         let ends = List::OF_SOURCES.iter().filter_map(|list| self.register.roll(*list).next_end());
         let proof = self.proofs_due.front().map(|(deadline, _)| *deadline);
-        ends.chain(self.register.port_bans.next_end()).chain(proof).min()
+        let pending = self.pending().map(|pending| pending.deadline);
+        ends.chain(self.register.port_bans.next_end())
+            .chain(proof)
+            .chain(pending)
+            .chain(self.doors.next_end())
+            .chain(self.listening.next_due())
+            .min()
     }
 
     /// Returns the next thing that the ledger has to keep.
@@ -191,7 +258,15 @@ impl Guard {
     pub fn full_state(&self) -> Vec<Record> {
         let offenders = self.offenders.after(None);
         let offenders = offenders.map(|(subject, past)| Record::Offender(*subject, *past));
-        self.listed_holds().map(Record::Hold).chain(offenders).collect()
+        let doors = self.doors.iter().map(|(door, hold)| Record::Door(doors::listed(door, hold)));
+        let rulings = self.rulings.values().cloned().map(Record::Ruling);
+        self.listed_holds()
+            .map(Record::Hold)
+            .chain(offenders)
+            .chain(doors)
+            .chain(rulings)
+            .chain([Record::Standing(self.standing.clone())])
+            .collect()
     }
 
     /// Returns what is remembered of a subject's misbehaviour.

@@ -30,8 +30,8 @@ pub use entry::{Author, Decision, Entry, Level, Measure, Note, Release, ReleaseC
 pub use event::{Event, Evidence, Fact, Grade, Health, ListedHold, Offence, Process};
 pub use exposure::Reach;
 pub use guard::{
-    Caps, Command, Desired, Done, Guard, Hold, Lifted, Offender, Policy, Refusal, Snapshot,
-    SourceState, TrapState,
+    Caps, Command, Desired, Done, DoorHold, Exposure, Guard, Hold, Lifted, Offender, Policy,
+    PortOrder, Refusal, Snapshot, SourceState, TrapState,
 };
 pub use ladder::{Growth, Ladder, Rung};
 pub use listener::{Listener, Owner};

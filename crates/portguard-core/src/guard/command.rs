@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use crate::{
-    Author, List, ListedHold, Measure, Note, Port, Record, ReleaseCause, Span, Subject, Timestamp,
+    Approval, Author, List, ListedHold, Measure, Note, Port, Record, ReleaseCause, Span, Subject,
+    Timestamp,
 };
 
-use super::{Guard, Offender, Refusal, offence::until, roll::Hold};
+use super::{Guard, Offender, PortOrder, Refusal, offence::until, roll::Hold};
 
 /// Most ports that one ban can be limited to; each is an element of its own in the kernel.
 const MOST_PORTS_OF_A_BAN: usize = 64;
@@ -43,6 +44,34 @@ pub enum Command {
         /// Who asks.
         author: Author,
     },
+    /// Open ports.
+    Open {
+        /// Which, for whom.
+        order: PortOrder,
+        /// For how long.
+        span: Span,
+    },
+    /// Close ports, or end what was opened for one source.
+    Close(PortOrder),
+    /// Let nothing pass but what is open by a rule; rolls back unless confirmed.
+    Lockdown(Author),
+    /// Let everything pass but offenders.
+    Relax(Author),
+    /// Keep the risky change that waits.
+    Confirm(Author),
+    /// Undo the risky change that waits.
+    Rollback(Author),
+    /// Say whether sockets may open their ports by listening.
+    Rule {
+        /// Which; `None` for all that wait for approval at the moment.
+        of: Option<Approval>,
+        /// Whether they may.
+        approved: bool,
+        /// Who asks.
+        author: Author,
+    },
+    /// Take back what was said of sockets.
+    ForgetRuling(Approval),
     /// Take over what another program remembers.
     Import {
         /// Measures in force.
@@ -95,6 +124,19 @@ impl Guard {
                 self.lift_as_asked(measure, subject, author, now)
             }
             Command::LiftAllBans { author } => Ok(self.lift_all_bans(author, now)),
+            Command::Open { order, span } => self.open(order, span, now),
+            Command::Close(order) => self.close(order, now),
+            Command::Lockdown(author) => self.lock_down(author, now),
+            Command::Relax(author) => Ok(self.relax(author, now)),
+            Command::Confirm(author) => self.confirm(author, now),
+            Command::Rollback(author) => self.roll_back(Some(author), now),
+            Command::Rule { of: Some(of), approved, author } => {
+                self.rule(of, approved, author, now)
+            }
+            Command::Rule { of: None, approved, author } => {
+                self.rule_current(approved, author, now)
+            }
+            Command::ForgetRuling(of) => self.forget_ruling(&of),
             Command::Import { holds, offenders } => Ok(self.import(holds, offenders, now)),
         }
     }

@@ -1,6 +1,6 @@
 //! What the kernel should hold, as changes one by one and as a whole.
 
-use crate::{Author, Demand, Element, List, ListedHold, Subject, Until};
+use crate::{Author, Change, Demand, Element, List, ListedHold, Subject, Until};
 
 use super::{
     Guard, elements,
@@ -14,6 +14,12 @@ pub(super) struct Resync {
     /// Index into [`ROLLS`].
     roll: usize,
     after: Option<Subject>,
+}
+
+impl Resync {
+    fn is_beginning(&self) -> bool {
+        self.roll == 0 && self.after.is_none()
+    }
 }
 
 /// The order of a rewrite: first who must not be hurt, then who is turned away.
@@ -72,11 +78,23 @@ impl Guard {
     }
 
     fn continue_resync(&mut self) {
+        if self.resync.is_some_and(|resync| resync.is_beginning()) {
+            self.renew_doors();
+        }
         let Some((which, slice)) = self.next_slice() else { return };
         for (subject, hold) in slice {
             let ports = hold.port_list();
             self.install(which.list(), subject, ports, hold.until);
         }
+    }
+
+    /// Demands every door and control group anew; there are far fewer of them than of sources.
+    fn renew_doors(&mut self) {
+        let elements: Vec<_> = self.door_elements().collect();
+        for (element, until) in elements {
+            self.change(Change::Install(element, until));
+        }
+        self.demand_units();
     }
 
     /// Returns every hold that the ledger keeps.
@@ -123,12 +141,16 @@ impl Desired<'_> {
 
     /// Returns every element with its end.
     pub fn iter(&self) -> impl Iterator<Item = (Element, Until)> {
-        ROLLS.iter().flat_map(move |which| {
-            self.guard.roll_at(*which).holds().iter().flat_map(move |(subject, hold)| {
-                let ports = hold.port_list();
-                elements(which.list(), *subject, ports).map(move |element| (element, hold.until))
+        ROLLS
+            .iter()
+            .flat_map(move |which| {
+                self.guard.roll_at(*which).holds().iter().flat_map(move |(subject, hold)| {
+                    let ports = hold.port_list();
+                    elements(which.list(), *subject, ports)
+                        .map(move |element| (element, hold.until))
+                })
             })
-        })
+            .chain(self.guard.door_elements())
     }
 
     /// Returns how many subjects are held, protected ones included.
@@ -140,7 +162,8 @@ impl Desired<'_> {
     pub fn elements(&self) -> usize {
         let of_ports = self.guard.register.port_bans.holds().iter();
         let ports: usize = of_ports.map(|(_, hold)| hold.port_list().len().max(1)).sum();
-        self.len() - self.guard.register.port_bans.len() + ports
+        let doors = self.guard.door_elements().count();
+        self.len() - self.guard.register.port_bans.len() + ports + doors
     }
 
     /// Returns whether nobody is held.

@@ -14,6 +14,9 @@ impl Guard {
     /// subject must not be touched or the list is not theirs to change. An element that was there
     /// already got a new end.
     pub(super) fn adopt(&mut self, element: Element, until: Until, by: &Process, now: Timestamp) {
+        if List::OF_DOORS.contains(&element.list) {
+            return self.adopt_door(element, until, now);
+        }
         match self.in_force(element) {
             Some(hold)
                 if hold.author == Author::Configuration || is_about_the_same(hold.until, until) =>
@@ -31,6 +34,10 @@ impl Guard {
     /// Takes over what the kernel held before the daemon came and the ledger does not know.
     pub(super) fn adopt_unknown(&mut self, elements: &[(Element, Until)], now: Timestamp) {
         for (element, until) in elements {
+            if List::OF_DOORS.contains(&element.list) {
+                self.adopt_unknown_door(*element, *until, now);
+                continue;
+            }
             if self.in_force(*element).is_none() {
                 let reason = "found in the kernel's set when the daemon came up".into();
                 self.adopt_with_reason(*element, *until, reason, now);
@@ -73,6 +80,9 @@ impl Guard {
     /// Takes the removal of an element as that administrator's decision. What the configuration
     /// or the host's own addresses demand is put back.
     pub(super) fn let_go(&mut self, element: Element, by: &Process, now: Timestamp) {
+        if List::OF_DOORS.contains(&element.list) {
+            return self.let_go_door(element, by, now);
+        }
         let Element { list, subject, port } = element;
         self.unconfirmed.remove(&subject);
         let roll = self.register.roll_for(list, port.is_some());
@@ -175,7 +185,7 @@ impl Guard {
 }
 
 /// Returns whether two ends differ by no more than the kernel's and our own reckoning may.
-fn is_about_the_same(one: Until, other: Until) -> bool {
+pub(super) fn is_about_the_same(one: Until, other: Until) -> bool {
     match (one.moment(), other.moment()) {
         (Some(one), Some(other)) => one.since(other).max(other.since(one)) < SAME_END,
         (one, other) => one == other,

@@ -11,8 +11,15 @@ use crate::{
 };
 
 /// Caps small enough to be hit.
-const CAPS: Caps =
-    Caps { bans: 5, port_bans: 2, throttled: 4, allowed: 4, offenders: 3, unconfirmed: 3 };
+const CAPS: Caps = Caps {
+    bans: 5,
+    port_bans: 2,
+    throttled: 4,
+    allowed: 4,
+    offenders: 3,
+    unconfirmed: 3,
+    doors: 6,
+};
 
 /// Longest a measure in these stories lasts, if it ends at all.
 const LONGEST: Duration = Duration::from_secs(10_000);

@@ -20,7 +20,9 @@ impl Guard {
         let hosts: BTreeSet<&Arc<str>> = policy.hosts.iter().collect();
         self.hosts.retain(|host, _| hosts.contains(host));
         let resolved: BTreeSet<Subject> = self.hosts.values().flatten().copied().collect();
-        self.policy = policy;
+        let before = std::mem::replace(&mut self.policy, policy);
+        let is_first = !std::mem::replace(&mut self.is_configured, true);
+        self.configure_ports(before.ports, is_first, now);
         for subject in self.allowed_by_configuration() {
             if !wanted.contains_key(&subject) && !resolved.contains(&subject) {
                 self.end_allowance(subject, now);

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{Measure, Subject};
+use crate::{Approval, Measure, Port, Posture, Subject};
 
 /// What the guard would not do, in one line, and a way out where there is one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,6 +75,69 @@ impl Refusal {
             why: format!("{measure} can not be limited to ports"),
             hint: Some("only a ban can".to_owned()),
         }
+    }
+
+    pub(super) fn never(port: Port) -> Self {
+        Self {
+            why: format!("{port} is in ports.never"),
+            hint: Some("take it out of ports.never and reload".to_owned()),
+        }
+    }
+
+    pub(super) fn too_many_ports_of_an_order(count: usize, most: usize) -> Self {
+        Self {
+            why: format!("{count} ports are too many for one order; at most {most}"),
+            hint: Some("`portguard relax` opens all of them, ports.always takes ranges".to_owned()),
+        }
+    }
+
+    pub(super) fn doors_full(cap: usize) -> Self {
+        Self {
+            why: format!("{cap} ports are opened or shut by order, which is the most"),
+            hint: Some("write them into ports.always or ports.never".to_owned()),
+        }
+    }
+
+    pub(super) fn no_grant(ports: &[Port], from: Option<Subject>) -> Self {
+        let ports: Vec<String> = ports.iter().map(ToString::to_string).collect();
+        let from = from.map(|subject| subject.to_string()).unwrap_or_default();
+        Self {
+            why: format!("{} is not opened for {from}", ports.join(" ")),
+            hint: Some("portguard list grants".to_owned()),
+        }
+    }
+
+    pub(super) fn posture_is(posture: Posture) -> Self {
+        Self { why: format!("the posture is {posture} already"), hint: None }
+    }
+
+    pub(super) fn nothing_pending() -> Self {
+        Self { why: "nothing waits for confirmation".to_owned(), hint: None }
+    }
+
+    pub(super) fn pending(what: &str) -> Self {
+        Self {
+            why: format!("{what} waits for confirmation"),
+            hint: Some("portguard confirm, or portguard rollback".to_owned()),
+        }
+    }
+
+    pub(super) fn rulings_full(most: usize) -> Self {
+        Self {
+            why: format!("{most} approvals and denials were given, which is the most"),
+            hint: Some("write them into [[ports.approve]]".to_owned()),
+        }
+    }
+
+    pub(super) fn way_in(port: Port) -> Self {
+        Self {
+            why: format!("that would close {port}, by which operators come in"),
+            hint: Some(format!("portguard close {port} does, until it is confirmed")),
+        }
+    }
+
+    pub(super) fn no_ruling(of: &Approval) -> Self {
+        Self { why: format!("nothing was said of `{of}`"), hint: None }
     }
 
     pub(super) fn too_many_ports(count: usize, most: usize) -> Self {

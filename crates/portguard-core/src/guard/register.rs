@@ -26,9 +26,7 @@ impl Register {
             List::Ban => &self.ban,
             List::ThrottleHard => &self.throttle_hard,
             List::ThrottleSoft => &self.throttle_soft,
-            List::Grant | List::Shut | List::Grace | List::Follow | List::Closed => {
-                &self.nobody
-            }
+            List::Grant | List::Shut | List::Grace | List::Follow | List::Closed => &self.nobody,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
-use crate::{Health, List, Note, Offence, Port, Timestamp};
+use crate::{Health, List, Note, Offence, Pending, Port, Posture, Timestamp};
 
 use super::Guard;
 
@@ -56,6 +56,16 @@ pub struct Snapshot {
     pub sources: BTreeMap<Arc<str>, SourceState>,
     /// Every trap, by port and address.
     pub traps: BTreeMap<(Port, IpAddr), TrapState>,
+    /// The posture in force.
+    pub posture: Posture,
+    /// What waits for confirmation.
+    pub pending: Option<Pending>,
+    /// Ports that operators opened or shut.
+    pub doors: usize,
+    /// Sockets that listen, this host's own included.
+    pub listeners: usize,
+    /// Sockets that wait for approval.
+    pub listeners_pending: usize,
     /// Forgeable offences that were enforced but not written down, because there were too many.
     pub unwritten_offences: u64,
 }
@@ -63,7 +73,8 @@ pub struct Snapshot {
 impl Guard {
     /// Returns the state at this moment, for the views.
     pub fn snapshot(&self, now: Timestamp) -> Snapshot {
-        let held = List::OF_SOURCES.iter().map(|list| (*list, self.register.roll(*list).len())).collect();
+        let held =
+            List::OF_SOURCES.iter().map(|list| (*list, self.register.roll(*list).len())).collect();
         Snapshot {
             at: now,
             held,
@@ -75,6 +86,14 @@ impl Guard {
             failure: self.enforced.failure.clone(),
             sources: self.sources.clone(),
             traps: self.traps.clone(),
+            posture: self.posture(),
+            pending: self.pending().cloned(),
+            doors: self.doors.len(),
+            listeners: self.listening.sockets().count(),
+            listeners_pending: match self.posture() {
+                Posture::Closed => self.unapproved().count(),
+                Posture::Open => 0,
+            },
             unwritten_offences: self.forgeable_notes.denied,
         }
     }
