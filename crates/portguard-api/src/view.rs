@@ -18,6 +18,18 @@ pub struct Status {
     pub since: String,
     /// `open` or `closed`.
     pub posture: String,
+    /// A risky change that rolls back unless it is confirmed.
+    #[serde(default)]
+    pub pending: Option<crate::port::Pending>,
+    /// Sockets that listen.
+    #[serde(default)]
+    pub listeners: usize,
+    /// Sockets that wait for approval.
+    #[serde(default)]
+    pub listeners_pending: usize,
+    /// Ports that operators opened or shut.
+    #[serde(default)]
+    pub doors: usize,
     /// Whether the daemon only observes and changes nothing in the kernel.
     pub observe: bool,
     /// What the kernel should hold and does hold.

@@ -5,7 +5,7 @@ use portguard_core::{ListedHold, Record, Timestamp};
 use rusqlite::Connection;
 
 use crate::{
-    RecordError, StoredEntry,
+    RecordError, StoredEntry, doors,
     journal::ENTRY_COLUMNS,
     reader::rows,
     record::{Writer, begin, record},
@@ -29,12 +29,14 @@ pub(crate) fn salvage(from: &Connection, to: &mut Connection) -> Salvage {
         salvage.saved += if is_kept { records.len() } else { 0 };
         salvage.is_whole &= is_kept;
     };
+    let doors = doors::records(from).map(&mut keep);
     let read = [
         rows::each_hold(from, Timestamp::default(), |holds| keep(as_records(holds))),
         rows::each_offender(from, |offenders| {
             keep(offenders.into_iter().map(|(who, what)| Record::Offender(who, what)).collect());
         }),
     ];
+    salvage.is_whole &= doors.is_ok();
     salvage.is_whole &= read.iter().all(|tally| tally.as_ref().is_ok_and(|it| it.skipped == 0));
     salvage
 }
@@ -50,6 +52,9 @@ pub(crate) fn move_over(
     if from_knows_all {
         transaction.execute("DELETE FROM holds", [])?;
         transaction.execute("DELETE FROM offenders", [])?;
+        for table in doors::TABLES {
+            transaction.execute(&format!("DELETE FROM {table}"), [])?;
+        }
     }
     let mut writer = Writer::new(&transaction)?;
     let mut failure = Ok(());
@@ -62,6 +67,7 @@ pub(crate) fn move_over(
     rows::each_offender(from, |offenders| {
         keep(offenders.into_iter().map(|(who, what)| Record::Offender(who, what)).collect());
     })?;
+    keep(doors::records(from)?);
     failure?;
     let mut lines = from.prepare(&format!("SELECT {ENTRY_COLUMNS} FROM entries ORDER BY id"))?;
     for line in lines.query_map([], StoredEntry::read)? {

@@ -13,6 +13,7 @@
 
 mod carry;
 mod column;
+mod doors;
 pub mod journal;
 pub mod keeper;
 pub mod ledger;

@@ -8,14 +8,14 @@ pub(crate) mod rows;
 
 use std::{path::Path, sync::Arc};
 
-use portguard_core::{ListedHold, Offender, Subject, Timestamp};
+use portguard_core::{ListedDoor, ListedHold, Offender, Ruling, Standing, Subject, Timestamp};
 use rusqlite::{Connection, ErrorCode};
 use thiserror::Error;
 
 pub use query::{EntryQuery, Order};
 
 use crate::{
-    StoredEntry,
+    StoredEntry, doors,
     opening::is_damage,
     place::{Access, Place, PlaceSlot},
 };
@@ -112,6 +112,30 @@ impl Reader {
     /// When the database fails.
     pub fn offenders(&mut self, limit: usize) -> Result<Vec<(Subject, Offender)>, ReadError> {
         Ok(rows::newest_offenders(self.connection()?, limit)?)
+    }
+
+    /// Returns the ports that operators opened or shut and that are so at `now`.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn doors(&mut self, now: Timestamp) -> Result<Vec<ListedDoor>, ReadError> {
+        Ok(doors::doors(self.connection()?, now)?)
+    }
+
+    /// Returns what operators said of listening sockets.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn rulings(&mut self) -> Result<Vec<Ruling>, ReadError> {
+        Ok(doors::rulings(self.connection()?)?)
+    }
+
+    /// Returns what operators decided about the posture, and what waits for confirmation.
+    ///
+    /// # Errors
+    /// When the database fails, or the row does not read back.
+    pub fn standing(&mut self) -> Result<Standing, ReadError> {
+        Ok(doors::standing(self.connection()?)?)
     }
 
     /// Returns the journal lines that `query` asks for.

@@ -7,6 +7,7 @@ use thiserror::Error;
 use crate::{
     PruneError, StoredEntry,
     column::{Column, SubjectKey},
+    doors::{self, DoorWriter},
     opening::is_damage,
 };
 
@@ -51,7 +52,7 @@ pub(crate) fn record(connection: &mut Connection, batch: &[Record]) -> Result<()
     Ok(transaction.commit()?)
 }
 
-/// Deletes all holds and offenders and writes `state` in one transaction.
+/// Deletes all state (everything but the journal) and writes `state` in one transaction.
 pub(crate) fn replace_state(
     connection: &mut Connection,
     state: &[Record],
@@ -59,6 +60,9 @@ pub(crate) fn replace_state(
     let transaction = begin(connection)?;
     transaction.execute("DELETE FROM holds", [])?;
     transaction.execute("DELETE FROM offenders", [])?;
+    for table in doors::TABLES {
+        transaction.execute(&format!("DELETE FROM {table}"), [])?;
+    }
     write_all(&transaction, state)?;
     Ok(transaction.commit()?)
 }
@@ -80,6 +84,7 @@ pub(crate) struct Writer<'c> {
     hold: CachedStatement<'c>,
     hold_ended: CachedStatement<'c>,
     offender: CachedStatement<'c>,
+    doors: DoorWriter<'c>,
 }
 
 impl<'c> Writer<'c> {
@@ -103,6 +108,7 @@ impl<'c> Writer<'c> {
                 "INSERT OR REPLACE INTO offenders (subject, offences, bans, first, last) \
                  VALUES (?1, ?2, ?3, ?4, ?5)",
             )?,
+            doors: DoorWriter::new(connection)?,
         })
     }
 
@@ -125,11 +131,11 @@ impl<'c> Writer<'c> {
                     Column(offender.last)
                 ])
                 .map(drop),
-            Record::Door(_)
-            | Record::DoorEnded(_)
-            | Record::Ruling(_)
-            | Record::RulingEnded(_)
-            | Record::Standing(_) => Ok(()),
+            Record::Door(listed) => self.doors.write_door(listed),
+            Record::DoorEnded(door) => self.doors.end_door(*door),
+            Record::Ruling(ruling) => self.doors.write_ruling(ruling),
+            Record::RulingEnded(of) => self.doors.end_ruling(of),
+            Record::Standing(standing) => self.doors.write_standing(standing),
         }
     }
 

@@ -70,8 +70,10 @@ fn before(now: Timestamp, keep: Span) -> Option<Timestamp> {
     now.as_millis().checked_sub(keep).map(Timestamp::from_millis)
 }
 
-/// Nobody deletes a hold that ended while the daemon was away: the guard never hears of it.
+/// Nobody deletes a hold or a door that ended while the daemon was away: the guard never hears of
+/// it. There are few doors, so they go all at once.
 fn delete_ended_holds(connection: &Connection, now: Timestamp) -> rusqlite::Result<usize> {
+    connection.execute("DELETE FROM doors WHERE until <= ?1", [Column(now)])?;
     connection
         .prepare_cached(
             "DELETE FROM holds WHERE (subject, list, is_limited) IN \

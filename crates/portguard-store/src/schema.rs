@@ -14,7 +14,7 @@ const APPLICATION_ID: i32 = 0x5047_4C44;
 type Step = fn(&Transaction<'_>) -> rusqlite::Result<()>;
 
 /// All steps, oldest first; the first one starts from an empty file.
-const STEPS: [Step; 1] = [create_tables];
+const STEPS: [Step; 2] = [create_tables, create_doors];
 
 /// What a file says about itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,6 +138,48 @@ fn create_tables(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
     transaction.execute("CREATE INDEX entries_by_time ON entries (at)", [])?;
     transaction.execute(
         "CREATE INDEX entries_by_subject ON entries (subject) WHERE subject IS NOT NULL",
+        [],
+    )?;
+    Ok(())
+}
+
+/// Version 2: what operators decided about ports. The source of a door is no bytes for everybody.
+fn create_doors(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    transaction.execute(
+        "CREATE TABLE doors (
+            act      TEXT    NOT NULL,
+            source   BLOB    NOT NULL,
+            protocol INTEGER NOT NULL,
+            port     INTEGER NOT NULL,
+            since    INTEGER NOT NULL,
+            until    INTEGER NOT NULL,
+            author   TEXT    NOT NULL,
+            service  TEXT    NOT NULL,
+            PRIMARY KEY (act, source, protocol, port)
+        ) STRICT, WITHOUT ROWID",
+        [],
+    )?;
+    transaction.execute(
+        "CREATE TABLE rulings (
+            of       TEXT    NOT NULL PRIMARY KEY,
+            approved INTEGER NOT NULL,
+            since    INTEGER NOT NULL,
+            author   TEXT    NOT NULL
+        ) STRICT, WITHOUT ROWID",
+        [],
+    )?;
+    transaction.execute(
+        "CREATE TABLE standing (
+            id       INTEGER PRIMARY KEY,
+            posture  TEXT,
+            rejected TEXT,
+            pending  TEXT,
+            detail   TEXT,
+            ports    BLOB NOT NULL,
+            since    INTEGER,
+            deadline INTEGER,
+            author   TEXT
+        ) STRICT",
         [],
     )?;
     Ok(())

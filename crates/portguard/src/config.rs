@@ -9,6 +9,7 @@ mod key;
 mod ladder;
 mod later;
 mod plan;
+mod ports;
 mod quantity;
 mod read;
 #[cfg(test)]
@@ -29,7 +30,7 @@ use serde::{Deserialize, Serialize};
 use crate::exit::{Failed, Turn};
 
 pub(crate) use check::Surroundings;
-pub(crate) use guarding::{OnExit, Posture};
+pub(crate) use guarding::OnExit;
 pub(crate) use plan::{LOG_GROUP, Protect, TrapPlan};
 
 use built_in::built_in;
@@ -62,9 +63,9 @@ section! {
         /// The ledger.
         store: guarding::Store = guarding::Store::default(),
         /// Names for ports.
-        services: BTreeMap<String, later::Service> = built_in().services.clone(),
+        services: BTreeMap<String, ports::Service> = built_in().services.clone(),
         /// Which ports are open.
-        ports: later::Ports = later::Ports::default(),
+        ports: ports::Ports = ports::Ports::default(),
         /// Log sources and the rules that read them.
         watch: Vec<later::Watch> = Vec::new(),
         /// Where rules are found.

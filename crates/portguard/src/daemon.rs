@@ -9,6 +9,7 @@ mod driver;
 mod enforcer;
 mod inbox;
 mod journal;
+mod last_good;
 mod ledger;
 mod restore;
 mod source;
@@ -26,11 +27,14 @@ use std::{
 
 use crossbeam_channel::Sender;
 use portguard_core::{Caps, Fact, Guard, Level, Note, Timestamp};
-use portguard_linux::{credentials, nft::Table};
+use portguard_linux::{
+    credentials,
+    nft::{FrameSpec, Table},
+};
 
 use crate::{
     clock,
-    config::{self, Config, Loaded, OnExit, Posture},
+    config::{self, Config, Loaded, OnExit},
     exit::{Failed, Turn, with_causes},
 };
 
@@ -39,7 +43,7 @@ use self::{
     driver::Driver,
     enforcer::{Enforcer, Work},
     inbox::Inbox,
-    ledger::LedgerThread,
+    ledger::{LedgerThread, Memory},
     source::{packets::SharedPlans, traps::Traps},
     system::Signal,
 };
@@ -56,7 +60,6 @@ const STOP_WITHIN: Duration = Duration::from_secs(10);
 pub(crate) struct About {
     pub(crate) version: String,
     pub(crate) since: Timestamp,
-    pub(crate) posture: String,
     pub(crate) observe: bool,
     /// The configuration in effect, as TOML.
     pub(crate) configuration: Mutex<String>,
@@ -100,10 +103,12 @@ pub(crate) fn run(path: &Path, socket: Option<&Path>, observe: bool) -> Result<(
     for warning in &warnings {
         journal::say(Level::Warning, warning);
     }
-    let signals = system::signals().map_err(|error| Failed::environment(error.to_string()))?;
+    let (faces, signals) =
+        system::signals().map_err(|error| Failed::environment(error.to_string()))?;
     let listener = api::listen(socket.unwrap_or(&config.socket()))
         .map_err(|error| Failed::environment(with_causes(&error)))?;
-    let daemon = Daemon::start(config, path, listener)?;
+    let daemon = Daemon::start(config, path, listener, faces)?;
+    daemon.keep_if_good();
     system::notify_ready();
     daemon.wait(&signals)
 }
@@ -113,25 +118,27 @@ impl Daemon {
         config: Config,
         path: &Path,
         listener: std::os::unix::net::UnixListener,
+        signals: Sender<Signal>,
     ) -> Result<Self, Failed> {
         let environment = |error: std::io::Error| Failed::environment(error.to_string());
         let now = clock::now();
         let about = about(&config, now);
         let (inbox, inputs) = inbox::inbox();
         let (work, kernel, queues) = enforcer::queues();
-        let guard = prepared_guard(&config, now);
+        let ledger_path = config.guard.state_dir.join("ledger.db");
+        let ledger = LedgerThread::open(&ledger_path, config.retention(), inbox.clone());
+        let guard = prepared_guard(&config, ledger.standing(now), now);
         inbox.deliver(Fact::Noted(Note::Started { version: about.version.as_str().into() }));
 
         // Traps before the frame: a port that is taken must have no rule that bans its users.
         let traps = Traps::set(config.trap_plans(), &inbox);
         let table = open_table(&config)?;
         let ownership = table.as_ref().map(Table::ownership);
-        let mut enforcer = Enforcer::new(table, config.frame(traps.rules()), inbox.clone());
+        let frame = FrameSpec { ports: guard.rules(), ..config.frame(traps.rules()) };
+        let mut enforcer = Enforcer::new(table, frame, inbox.clone());
         enforcer.start().map_err(|why| Failed::new(Turn::NotEnforced, why))?;
 
         let (records, kept) = crossbeam_channel::bounded(ledger::QUEUE_DEPTH);
-        let ledger_path = config.guard.state_dir.join("ledger.db");
-        let ledger = LedgerThread::open(&ledger_path, config.retention(), inbox.clone());
         let desk = Desk {
             about: about.clone(),
             inbox: inbox.clone(),
@@ -140,6 +147,7 @@ impl Daemon {
             kernel,
             ledger: ledger.reader(),
             roles: Arc::new(roles(&config)),
+            signals,
         };
         let restorer = restore::Restorer {
             reader: ledger.reader(),
@@ -191,11 +199,14 @@ impl Daemon {
     fn wait(mut self, signals: &crossbeam_channel::Receiver<Signal>) -> Result<(), Failed> {
         loop {
             match signals.recv_timeout(RETRY_TRAPS_EVERY) {
-                Ok(Signal::Reload) => {
+                Ok(Signal::Reload(asker)) => {
                     system::notify_reloading();
-                    self.reload();
+                    let told = self.reload();
                     system::notify_ready();
+                    // Whoever asked may have hung up.
+                    let _ = asker.map(|asker| asker.send(told));
                 }
+                Ok(Signal::Settled) => self.keep_if_good(),
                 Ok(Signal::Stop) | Err(crossbeam_channel::RecvTimeoutError::Disconnected) => break,
                 Err(crossbeam_channel::RecvTimeoutError::Timeout) => {
                     if self.traps.retry(&self.inbox) {
@@ -211,25 +222,28 @@ impl Daemon {
         self.stop()
     }
 
-    /// Reads the configuration again; a bad one changes nothing and is named in the journal.
-    fn reload(&mut self) {
-        let loaded = match config::load(&self.path, &system::surroundings()) {
-            Ok(loaded) => loaded,
-            Err(mistakes) => {
-                for mistake in mistakes {
-                    journal::say(Level::Error, &format!("configuration not taken over: {mistake}"));
+    /// Reads the configuration again and returns its mistakes and warnings; a bad one changes
+    /// nothing and is named in the journal.
+    fn reload(&mut self) -> (Vec<String>, Vec<String>) {
+        let Loaded { mut config, mut warnings } =
+            match config::load(&self.path, &system::surroundings()) {
+                Ok(loaded) => loaded,
+                Err(mistakes) => {
+                    let mistakes: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+                    for mistake in &mistakes {
+                        let line = format!("configuration not taken over: {mistake}");
+                        journal::say(Level::Error, &line);
+                    }
+                    return (mistakes, Vec::new());
                 }
-                return;
-            }
-        };
-        for warning in &loaded.warnings {
-            journal::say(Level::Warning, warning);
-        }
-        let Loaded { mut config, .. } = loaded;
+            };
         for (what, old, new) in unchangeable(&self.config, &config) {
             if old != new {
-                journal::say(Level::Warning, &format!("{what} takes effect with the next start"));
+                warnings.push(format!("{what} takes effect with the next start"));
             }
+        }
+        for warning in &warnings {
+            journal::say(Level::Warning, warning);
         }
         config.guard.observe = self.config.guard.observe;
         config.firewall.table.clone_from(&self.config.firewall.table);
@@ -243,22 +257,35 @@ impl Daemon {
         self.traps = Traps::set(self.config.trap_plans(), &self.inbox);
         *self.shared.plans.write().unwrap_or_else(PoisonError::into_inner) = self.traps.plans();
         self.send_frame();
+        self.keep_if_good();
         journal::say(Level::Info, "configuration read again");
+        (Vec::new(), warnings)
     }
 
     /// Hands the new policy to the guard before anything else of the new configuration counts.
     fn reset_guard(&self) {
         let policy = self.config.policy();
-        let told = self.inbox.ask(Box::new(move |guard, now| {
+        let told = self.inbox.ask_patiently(Box::new(move |guard, now| {
             guard.configure(policy, now);
             guard.forget_traps();
             Box::new(|_| {})
         }));
         if told.is_err() {
-            journal::say(
-                Level::Error,
-                "the guard is too busy for the new allow list; reload again",
-            );
+            journal::say(Level::Error, "the guard is gone; the new configuration does not count");
+        }
+    }
+
+    /// Keeps the configuration as the last good one, unless it waits for confirmation.
+    fn keep_if_good(&self) {
+        let (sender, receiver) = crossbeam_channel::bounded(1);
+        let wanted = self.config.port_policy();
+        let asked = self.inbox.ask_patiently(Box::new(move |guard, _| {
+            // The main thread waits for it.
+            let _ = sender.send(guard.is_good(&wanted));
+            Box::new(|_| {})
+        }));
+        if asked.is_ok() && receiver.recv() == Ok(true) {
+            last_good::keep(&self.config);
         }
     }
 
@@ -294,24 +321,25 @@ impl Daemon {
 }
 
 fn about(config: &Config, now: Timestamp) -> Arc<About> {
-    let posture = match config.guard.posture {
-        Posture::Open => "open",
-        Posture::Closed => "closed",
-    };
     Arc::new(About {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         since: now,
-        posture: posture.to_owned(),
         observe: config.guard.observe,
         configuration: Mutex::new(config.to_toml()),
         restored: AtomicBool::new(false),
     })
 }
 
-/// Returns a guard that knows who must not be touched before it hears of anybody.
-fn prepared_guard(config: &Config, now: Timestamp) -> Guard {
+/// Returns a guard that knows who must not be touched, and what operators decided about ports,
+/// before it hears of anybody.
+fn prepared_guard(config: &Config, memory: Memory, now: Timestamp) -> Guard {
     let mut guard = Guard::new(Caps::default());
+    let before = last_good::ports(&config.guard.state_dir);
+    guard.restore_standing(memory.standing, before);
     guard.configure(config.policy(), now);
+    guard.restore_rulings(memory.rulings);
+    let doors = Fact::RestoredDoors(memory.doors);
+    guard.handle_event(portguard_core::Event { at: now, fact: doors }, now);
     let (protected, _) = source::host::protected(&config.protection());
     let fact = Fact::Protected(protected);
     guard.handle_event(portguard_core::Event { at: now, fact }, now);

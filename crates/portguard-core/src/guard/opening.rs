@@ -26,6 +26,11 @@ pub struct PortOrder {
 }
 
 impl Guard {
+    /// Returns every port that somebody opened or shut, in the order of act, source and port.
+    pub fn doors(&self) -> impl Iterator<Item = (Door, &DoorHold)> {
+        self.doors.iter()
+    }
+
     /// Opens ports for a source or for everybody.
     pub(super) fn open(
         &mut self,

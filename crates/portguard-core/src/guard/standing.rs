@@ -23,6 +23,21 @@ impl Guard {
         self.standing.pending.as_ref()
     }
 
+    /// Returns how long a risky change waits for its confirmation.
+    pub fn confirm_within(&self) -> Span {
+        self.policy.confirm
+    }
+
+    /// Returns whether what waits is a configuration.
+    pub fn is_configuration_pending(&self) -> bool {
+        matches!(self.pending(), Some(Pending { what: RiskyChange::Configuration { .. }, .. }))
+    }
+
+    /// Returns whether a configured policy for ports is in force and waits for nothing.
+    pub fn is_good(&self, configured: &PortPolicy) -> bool {
+        !self.is_configuration_pending() && self.policy.ports == *configured
+    }
+
     /// Returns the rules for ports in force, with the operators' approvals.
     pub fn rules(&self) -> Arc<PortPolicy> {
         self.rules.clone()
@@ -158,10 +173,6 @@ impl Guard {
             self.before = waits.then_some(before);
         }
         self.record_standing();
-    }
-
-    fn is_configuration_pending(&self) -> bool {
-        matches!(self.pending(), Some(Pending { what: RiskyChange::Configuration { .. }, .. }))
     }
 
     /// Returns whether the policy closes the posture or a way in that was open before it.

@@ -59,7 +59,8 @@ pub(crate) fn table(spec: &FrameSpec) -> Table {
 /// The element of a list, a subject and a port, as in `ban 192.0.2.0/24` and `ban 192.0.2.7 tcp/22`.
 pub(crate) fn element(words: &str) -> Element {
     let words: Vec<_> = words.split_whitespace().collect();
-    let list = List::OF_SOURCES.into_iter().find(|list| list.name() == words[0]).expect("a list's name");
+    let list =
+        List::OF_SOURCES.into_iter().find(|list| list.name() == words[0]).expect("a list's name");
     let port = words.get(2).map(|port| port.parse().unwrap());
     Element { list, subject: words[1].parse().unwrap(), port }
 }

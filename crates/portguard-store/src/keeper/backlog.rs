@@ -1,11 +1,11 @@
 //! Records that wait to be written, in bounded memory.
 //!
-//! State (holds, offenders) waits newest-wins by key. Journal lines wait in their order; beyond the
+//! State (holds, offenders, doors, rulings, the standing) waits newest-wins by key. Journal lines wait in their order; beyond the
 //! limit the oldest goes and is counted.
 
 use std::collections::{BTreeMap, VecDeque};
 
-use portguard_core::{Entry, List, Record, Subject};
+use portguard_core::{Approval, Door, Entry, List, Record, Subject};
 
 /// How many journal lines, and how many changes of state, may wait.
 ///
@@ -28,6 +28,9 @@ enum Key {
     /// The last part tells whether it is limited to ports.
     Hold(Subject, List, bool),
     Offender(Subject),
+    Door(Door),
+    Ruling(Approval),
+    Standing,
 }
 
 impl Backlog {
@@ -109,10 +112,10 @@ fn key(record: &Record) -> Option<Key> {
             Some(Key::Hold(*subject, *list, !ports.is_empty()))
         }
         Record::Offender(subject, _) => Some(Key::Offender(*subject)),
-        Record::Door(_)
-        | Record::DoorEnded(_)
-        | Record::Ruling(_)
-        | Record::RulingEnded(_)
-        | Record::Standing(_) => None,
+        Record::Door(listed) => Some(Key::Door(listed.door)),
+        Record::DoorEnded(door) => Some(Key::Door(*door)),
+        Record::Ruling(ruling) => Some(Key::Ruling(ruling.of.clone())),
+        Record::RulingEnded(of) => Some(Key::Ruling(of.clone())),
+        Record::Standing(_) => Some(Key::Standing),
     }
 }

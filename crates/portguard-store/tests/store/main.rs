@@ -5,6 +5,7 @@
 mod crash;
 mod damage;
 mod disk;
+mod doors;
 mod keeper;
 mod question;
 mod retention;

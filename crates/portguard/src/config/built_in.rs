@@ -7,7 +7,8 @@ use serde::Deserialize;
 use super::{
     guarding::Rates,
     ladder::{self, Ladders},
-    later::{Provider, Service},
+    later::Provider,
+    ports::Service,
 };
 
 /// The entries as they would be written in a file.

@@ -11,7 +11,7 @@ use std::{
 use portguard_core::{Growth, Span, Subject};
 
 use super::{
-    Config, Mistake, Posture,
+    Config, Mistake,
     form::nearest,
     key::Key,
     ladder::{LadderKeys, Ladders},
@@ -27,6 +27,9 @@ pub(crate) struct Surroundings {
     /// Ports that an SSH server listens on.
     pub(crate) ssh_ports: Vec<u16>,
 }
+
+/// Longest name of a service, in bytes: it stands in the log's prefix and in set names.
+const LONGEST_SERVICE_NAME: usize = 32;
 
 /// Longest name of the table, in bytes: well within what the kernel takes (256), and fits a line.
 const LONGEST_TABLE_NAME: usize = 64;
@@ -68,10 +71,6 @@ impl Findings<'_> {
 
 fn check_guard(config: &Config, found: &mut Findings<'_>) {
     let guard = Key::of("guard");
-    if config.guard.posture == Posture::Closed {
-        let what = "`closed` needs open ports, which this version can not set yet; write `open`";
-        found.add(&guard.name("posture"), what);
-    }
     let folders = [("state_dir", &config.guard.state_dir), ("run_dir", &config.guard.run_dir)];
     for (name, folder) in folders {
         found.check(folder.is_absolute(), &guard.name(name), "must be an absolute path");
@@ -168,9 +167,13 @@ fn check_ports(config: &Config, found: &mut Findings<'_>) {
     }
     for (index, approve) in config.ports.approve.iter().enumerate() {
         let names = [&approve.unit, &approve.exe, &approve.user];
-        let what = "approves everybody; write `unit`, `exe` or `user`";
+        let what = "approves everybody; write `unit`, `exe`, `user` or `ports`";
         let key = Key::of("ports.approve").row(index);
-        found.check(names.iter().any(|name| name.is_some()), &key, what);
+        let says_something = names.iter().any(|name| name.is_some())
+            || approve.ports.as_ref().is_some_and(|ports| !ports.is_empty());
+        found.check(says_something, &key, what);
+        let is_absolute = approve.exe.as_ref().is_none_or(|exe| exe.starts_with('/'));
+        found.check(is_absolute, &key.name("exe"), "must be an absolute path");
     }
 }
 
@@ -178,6 +181,14 @@ fn check_services(config: &Config, found: &mut Findings<'_>) {
     for (name, service) in &config.services {
         let key = Key::of("services").name(name).name("ports");
         found.check(!service.ports.is_empty(), &key, "a service needs at least one port");
+        let is_inner = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+        let is_name =
+            name.len() <= LONGEST_SERVICE_NAME && !name.is_empty() && name.chars().all(is_inner);
+        let what = format!(
+            "`{name}` is no name of a service; write letters, digits, `_`, `-` and `.`, at most \
+             {LONGEST_SERVICE_NAME}"
+        );
+        found.check(is_name, &Key::of("services").name(name), &what);
     }
     for (list, names) in [("remote", &config.remote.services), ("knock", &config.knock.services)] {
         for (index, name) in names.iter().enumerate() {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use portguard_core::{Pattern, Span, Subject, Rate};
+use portguard_core::{Pattern, Rate, Span, Subject};
 use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 

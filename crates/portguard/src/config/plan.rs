@@ -1,16 +1,20 @@
 //! What the configuration means for the daemon: traps one by one, ladders, rates, who is spared.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
-use portguard_core::{Family, Ladder, Policy, Port, Span, Subject};
+use portguard_core::{
+    Approval, Family, Follow, Ladder, Policy, Port, PortPolicy, Posture, Service, Span, Subject,
+    service::PortRange,
+};
 use portguard_linux::nft::{self, FrameSpec, TrapEvidence};
 use portguard_store::Retention;
 
 use super::{
     Config,
-    guarding::{Icmp, Rates},
-    ladder,
+    guarding::{self, Icmp, Rates},
+    ladder, ports,
     trap::{EvidenceKind, Trap},
+    value::Written,
 };
 
 /// The log group of the trap rules (NFLOG, 1 to 65535): unlikely to be another program's.
@@ -100,6 +104,36 @@ impl Config {
             allow: self.allow.addresses.iter().map(|subject| (subject.0, reason.clone())).collect(),
             patterns: self.allow.patterns.iter().map(|pattern| pattern.0.clone()).collect(),
             hosts: self.hosts(),
+            ports: self.port_policy(),
+            confirm: self.guard.confirm.0,
+        }
+    }
+
+    /// Returns which ports are open, and for whom they may open.
+    pub(crate) fn port_policy(&self) -> PortPolicy {
+        let grace = match self.ports.grace.0 {
+            Span::For(length) => length,
+            Span::Forever => Duration::MAX,
+        };
+        let services = self.services.iter().map(|(name, service)| {
+            let rate = service.rate.map(|rate| rate.0);
+            (Arc::from(name.as_str()), Service { ports: ranges(&service.ports), rate })
+        });
+        PortPolicy {
+            posture: match self.guard.posture {
+                guarding::Posture::Open => Posture::Open,
+                guarding::Posture::Closed => Posture::Closed,
+            },
+            always: ranges(&self.ports.always),
+            never: ranges(&self.ports.never),
+            follow: match self.ports.follow {
+                ports::Follow::All => Follow::All,
+                ports::Follow::Approved => Follow::Approved,
+                ports::Follow::None => Follow::None,
+            },
+            grace,
+            approvals: self.ports.approve.iter().map(approval).collect(),
+            services: services.collect(),
         }
     }
 
@@ -119,7 +153,7 @@ impl Config {
         }
     }
 
-    /// Returns the kernel's frame with these trap rules.
+    /// Returns the kernel's frame with these trap rules; those for ports come from the guard.
     pub(crate) fn frame(&self, traps: Vec<nft::TrapRule>) -> FrameSpec {
         FrameSpec {
             input_priority: self.firewall.priority,
@@ -150,6 +184,20 @@ impl Config {
             keep_offenders: self.store.keep_offenders.0,
             max_size: self.store.max_size.0.0,
         }
+    }
+}
+
+fn ranges(written: &[Written<PortRange>]) -> Vec<PortRange> {
+    written.iter().map(|range| range.0).collect()
+}
+
+fn approval(approve: &ports::Approve) -> Approval {
+    let name = |name: &Option<String>| name.as_deref().map(Arc::from);
+    Approval {
+        unit: name(&approve.unit),
+        exe: name(&approve.exe),
+        user: name(&approve.user),
+        ports: approve.ports.as_deref().map(ranges).unwrap_or_default(),
     }
 }
 

@@ -2,17 +2,14 @@
 
 use std::{borrow::Cow, fmt, marker::PhantomData, net::IpAddr, str::FromStr};
 
-use portguard_core::{Pattern, Span, Subject, service::PortRange, Rate};
+use portguard_core::{Pattern, Rate, Span, Subject, service::PortRange};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
     de::{self, Unexpected, Visitor},
 };
 
-use super::{
-    quantity::Size,
-    trap::TrapPorts,
-};
+use super::{quantity::Size, trap::TrapPorts};
 
 /// A kind of value that is written as text.
 pub(crate) trait Spelled: fmt::Display + FromStr<Err: fmt::Display> {

@@ -6,6 +6,8 @@
 mod answer;
 mod ask;
 mod order;
+mod outside;
+mod ports;
 mod role;
 
 use std::{
@@ -35,6 +37,7 @@ use super::{
     enforcer::{Reached, Requests},
     inbox::Inbox,
     ledger::{SharedReader, Written},
+    system::Signal,
 };
 
 pub(crate) use role::Roles;
@@ -65,6 +68,8 @@ pub(crate) struct Desk {
     pub(crate) kernel: Requests,
     pub(crate) ledger: SharedReader,
     pub(crate) roles: Arc<Roles>,
+    /// The main thread, which reads the configuration.
+    pub(crate) signals: crossbeam_channel::Sender<Signal>,
 }
 
 /// Why the control socket can not be opened.
@@ -158,6 +163,15 @@ fn router() -> OpenApiRouter<Desk> {
         .routes(routes!(order::hold_many))
         .routes(routes!(order::lift))
         .routes(routes!(order::import))
+        .routes(routes!(ports::list))
+        .routes(routes!(ports::doors))
+        .routes(routes!(ports::rulings, ports::rule))
+        .routes(routes!(ports::open))
+        .routes(routes!(ports::close))
+        .routes(routes!(ports::posture))
+        .routes(routes!(ports::waiting))
+        .routes(routes!(ports::lockdown))
+        .routes(routes!(ports::reload))
 }
 
 fn routes(desk: Desk) -> (Router, utoipa::openapi::OpenApi) {

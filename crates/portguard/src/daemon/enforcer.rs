@@ -7,9 +7,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use crossbeam_channel::{Receiver, Sender, bounded, select};
 use portguard_api::view;
-use portguard_core::{
-    Change, Demand, Fact, Health, Note, PortPolicy, Process, Subject, UnitDoor,
-};
+use portguard_core::{Change, Demand, Fact, Health, Note, PortPolicy, Process, Subject, UnitDoor};
 use portguard_linux::nft::{ApplyError, FrameSpec, ListSet, NotApplied, Table, Verdict};
 use tokio::sync::{oneshot, watch};
 

@@ -3,16 +3,16 @@
 
 use std::{
     path::Path,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
-use portguard_core::{Fact, Health, Record};
+use portguard_core::{Fact, Health, ListedDoor, Record, Ruling, Standing, Timestamp};
 use portguard_store::{Keeper, Opening, Pruned, Reader, Retention};
 use tokio::sync::watch;
 
-use crate::clock;
+use crate::{clock, exit::with_causes};
 
 use super::{inbox::Inbox, journal};
 
@@ -46,6 +46,14 @@ pub(crate) struct Written {
     pub(crate) unwritten: Option<Arc<str>>,
 }
 
+/// What operators decided about ports.
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    pub(crate) standing: Standing,
+    pub(crate) rulings: Vec<Ruling>,
+    pub(crate) doors: Vec<ListedDoor>,
+}
+
 /// A reader of the ledger for the views; it follows the ledger when that begins anew elsewhere.
 pub(crate) type SharedReader = Arc<Mutex<Reader>>;
 
@@ -69,6 +77,24 @@ impl LedgerThread {
         let this = Self { keeper, reader, written, inbox };
         this.report_health();
         this
+    }
+
+    /// Returns what has to be known before the first packet is judged anew. A ledger that can not
+    /// be read has nothing to say, and its health tells why.
+    pub(crate) fn standing(&self, now: Timestamp) -> Memory {
+        let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut read = || {
+            Ok::<_, portguard_store::ReadError>(Memory {
+                standing: reader.standing()?,
+                rulings: reader.rulings()?,
+                doors: reader.doors(now)?,
+            })
+        };
+        read().unwrap_or_else(|error| {
+            let why = format!("open and shut ports can not be read: {}", with_causes(&error));
+            journal::say(portguard_core::Level::Error, &why);
+            Memory::default()
+        })
     }
 
     pub(crate) fn reader(&self) -> SharedReader {

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crossbeam_channel::Receiver;
+use crossbeam_channel::{Receiver, Sender};
 use portguard_core::Protocol;
 use portguard_linux::holder;
 use sd_notify::NotifyState;
@@ -14,29 +14,34 @@ use signal_hook::{
     iterator::Signals,
 };
 
+use tokio::sync::oneshot;
+
 use crate::config::Surroundings;
 
 /// What a signal asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum Signal {
-    /// Read the configuration again.
-    Reload,
+    /// Read the configuration again, and tell the mistakes and warnings to whoever asked.
+    Reload(Option<oneshot::Sender<(Vec<String>, Vec<String>)>>),
+    /// An operator settled a change that waited for confirmation.
+    Settled,
     /// End.
     Stop,
 }
 
-/// Returns the signals that arrive from here on.
-pub(crate) fn signals() -> io::Result<Receiver<Signal>> {
+/// Returns the signals that arrive from here on, and where the faces send theirs.
+pub(crate) fn signals() -> io::Result<(Sender<Signal>, Receiver<Signal>)> {
     let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
     let (sender, receiver) = crossbeam_channel::bounded(16);
+    let faces = sender.clone();
     super::source::start("signals", move || {
         for signal in &mut signals {
-            let meaning = if signal == SIGHUP { Signal::Reload } else { Signal::Stop };
+            let meaning = if signal == SIGHUP { Signal::Reload(None) } else { Signal::Stop };
             // Sixteen unread signals say no more than one.
             let _ = sender.try_send(meaning);
         }
     })?;
-    Ok(receiver)
+    Ok((faces, receiver))
 }
 
 /// Tells systemd that the guard stands.

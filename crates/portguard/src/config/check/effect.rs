@@ -5,21 +5,13 @@ use toml::{Table, Value};
 use crate::config::{Config, key::Key, tree::Tree};
 
 /// Sections that take effect.
-const IN_EFFECT: [&str; 9] =
-    ["guard", "protect", "allow", "firewall", "throttle", "ladders", "traps", "api", "store"];
-
-/// Keys of these sections that take no effect.
-const NOT_YET: [&str; 6] = [
-    "guard.confirm",
-    "firewall.icmp",
-    "firewall.log_blocked",
-    "firewall.log_allowed",
-    "firewall.log_limit",
-    "api.report_socket",
+const IN_EFFECT: [&str; 11] = [
+    "guard", "protect", "allow", "firewall", "throttle", "ladders", "traps", "api", "store",
+    "services", "ports",
 ];
 
-/// Keys of other sections that take effect: no trap is set on a port that is always open.
-const ALREADY: [&str; 1] = ["ports.always"];
+/// Keys of these sections that take no effect.
+const NOT_YET: [&str; 1] = ["api.report_socket"];
 
 /// Returns what is set to something else than its default, but takes no effect in this version.
 pub(in crate::config) fn without_effect(config: &Config, tree: &Tree) -> Vec<String> {
@@ -53,6 +45,5 @@ fn differing(name: &str, section: &Value, default: Option<&Value>) -> Vec<Key> {
 fn is_in_effect(key: &Key) -> bool {
     let written = key.to_string();
     let section = written.split('.').next().unwrap_or_default();
-    let of_section = IN_EFFECT.contains(&section) && !NOT_YET.contains(&written.as_str());
-    of_section || ALREADY.contains(&written.as_str())
+    IN_EFFECT.contains(&section) && !NOT_YET.contains(&written.as_str())
 }

@@ -17,6 +17,7 @@ use crate::clock;
 use super::{
     Desk,
     answer::{self, Failure},
+    ports,
     role::MayRead,
 };
 
@@ -92,7 +93,11 @@ fn compose_status(
         version: desk.about.version.clone(),
         pid: std::process::id(),
         since: clock::rfc3339(desk.about.since),
-        posture: desk.about.posture.clone(),
+        posture: snapshot.posture.to_string(),
+        pending: snapshot.pending.as_ref().map(|pending| ports::pending(pending, snapshot.at)),
+        listeners: snapshot.listeners,
+        listeners_pending: snapshot.listeners_pending,
+        doors: snapshot.doors,
         observe: desk.about.observe,
         enforcement: view::Enforcement {
             wanted: snapshot.wanted,

@@ -159,7 +159,7 @@ fn read_ports(texts: &[String]) -> Result<Vec<Port>, Failure> {
 
 /// Runs an order on the guard thread and returns what came of it, with the marks that tell when
 /// it has arrived.
-async fn carry_out<T: Send + 'static>(
+pub(super) async fn carry_out<T: Send + 'static>(
     desk: &Desk,
     order: impl FnOnce(&mut Guard, Timestamp) -> T + Send + 'static,
 ) -> Result<(T, Marks), Failure> {
@@ -175,7 +175,7 @@ async fn carry_out<T: Send + 'static>(
 }
 
 /// Waits until the kernel and the ledger have everything up to the marks.
-async fn arrived(
+pub(super) async fn arrived(
     desk: &Desk,
     marks: Marks,
     subjects: usize,
