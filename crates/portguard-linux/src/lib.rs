@@ -5,6 +5,7 @@
 pub mod credentials;
 pub mod holder;
 pub mod host;
+pub mod listener;
 mod netlink;
 pub mod nflog;
 pub mod nft;

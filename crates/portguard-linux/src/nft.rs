@@ -11,6 +11,7 @@
 
 mod batch;
 mod element;
+mod feature;
 mod fingerprint;
 mod frame;
 mod inventory;
@@ -20,14 +21,17 @@ mod set;
 mod socket;
 mod swap;
 mod table;
+mod unit;
 mod wire;
 
 pub use batch::{ApplyError, BatchOutcome, NotApplied};
 pub use element::{Found, Listed, Tally};
+pub use feature::probe_features;
 pub use fingerprint::Verdict;
-pub use frame::{FrameSpec, Icmp, Log, Rates, TrapEvidence, TrapRule};
+pub use frame::{Features, FrameSpec, Icmp, Log, Rates, TrapEvidence, TrapRule};
 pub use monitor::{Added, ForeignChange, Monitor, MonitorError, Notice};
 pub use ownership::Ownership;
 pub use set::ListSet;
 pub use swap::{Applied, FrameError};
 pub use table::{ReadError, Table, Totals};
+pub use unit::UnitError;

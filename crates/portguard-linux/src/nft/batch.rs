@@ -280,10 +280,20 @@ pub(super) fn look_up(
     set: ListSet,
     key: Key,
 ) -> io::Result<Option<Record>> {
+    look_up_in(socket, table, &set.to_string(), key)
+}
+
+/// Returns an element of the set with this name, `None` if it is not there.
+pub(super) fn look_up_in(
+    socket: &mut Socket,
+    table: &str,
+    set: &str,
+    key: Key,
+) -> io::Result<Option<Record>> {
     socket.request(
         kind::GET_ELEMENT,
         |body| {
-            element::write_elements(body, table, set, |elements| {
+            element::write_named_elements(body, table, set, |elements| {
                 element::write_key(elements, key);
             });
         },

@@ -175,10 +175,26 @@ pub(super) fn write_elements(
     body.nested(ELEMENTS, elements);
 }
 
+/// Writes the body of a message about elements of the set with this name.
+pub(super) fn write_named_elements(
+    body: &mut Writer,
+    table: &str,
+    set: &str,
+    elements: impl FnOnce(&mut Writer),
+) {
+    write_named_set(body, table, set);
+    body.nested(ELEMENTS, elements);
+}
+
 /// Writes the body of a message about a whole set.
 pub(super) fn write_set(body: &mut Writer, table: &str, set: ListSet) {
+    write_named_set(body, table, &set.to_string());
+}
+
+/// Writes the body of a message about the whole set with this name.
+pub(super) fn write_named_set(body: &mut Writer, table: &str, set: &str) {
     body.text(TABLE_NAME, table);
-    body.text(SET_NAME, &set.to_string());
+    body.text(SET_NAME, set);
 }
 
 /// Writes an element that is looked up or removed.

@@ -27,6 +27,8 @@ pub enum Verdict {
     TableMissing,
     /// Chains, rules or set definitions are not as they were applied.
     FrameChanged,
+    /// Sets of control groups have been flushed.
+    UnitsFlushed,
     /// These sets have been flushed.
     Flushed {
         /// The sets without a sentinel.

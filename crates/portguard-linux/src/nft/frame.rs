@@ -4,7 +4,9 @@
 //! not wanted or differ, and declares everything anew. Sets that stay keep their elements.
 
 mod definition;
+mod door;
 mod rule;
+mod verdict;
 
 use std::{collections::BTreeSet, fmt, fmt::Write as _, net::IpAddr, sync::Arc, time::Duration};
 
@@ -35,6 +37,10 @@ pub struct FrameSpec {
     pub icmp: Icmp,
     /// Which decisions are told, and where.
     pub log: Log,
+    /// What this kernel can do.
+    pub features: Features,
+    /// The depths below the root at which units of approvals lie: index of the approval, depth.
+    pub unit_levels: BTreeSet<(u16, u8)>,
     /// The sets to have beside those that are always there, one for each prefix length in use.
     pub networks: BTreeSet<ListSet>,
 }
@@ -48,6 +54,23 @@ pub struct Rates {
     pub udp: Rate,
     /// ICMP and `ICMPv6`.
     pub icmp: Rate,
+}
+
+/// What a kernel can do beside the plain matches; what it can not is left out of the frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Features {
+    /// It finds the socket that a packet is for (`CONFIG_NFT_SOCKET`).
+    pub socket: bool,
+    /// It finds the control group of that socket (`CONFIG_SOCK_CGROUP_DATA`, cgroup v2).
+    pub cgroup: bool,
+    /// It tells of packets (`CONFIG_NETFILTER_NETLINK_LOG`).
+    pub log: bool,
+}
+
+impl Default for Features {
+    fn default() -> Self {
+        Self { socket: true, cgroup: true, log: true }
+    }
 }
 
 /// Which ICMP passes; neighbour discovery always does.
@@ -111,25 +134,38 @@ impl FrameSpec {
     pub fn sets(&self) -> BTreeSet<ListSet> {
         let families = [Family::V4, Family::V6];
         let slash_64 = |list| ListSet { prefix_len: 64, ..ListSet::whole(list, Family::V6) };
+        let everybody = |list, family| ListSet { prefix_len: 0, ..ListSet::whole(list, family) };
         let mut sets: BTreeSet<_> = List::OF_SOURCES
             .into_iter()
+            .chain([List::Grant, List::Grace, List::Follow])
             .flat_map(|list| families.map(|family| ListSet::whole(list, family)))
             .collect();
-        sets.extend([List::Ban, List::ThrottleHard, List::ThrottleSoft].map(slash_64));
+        for list in List::OF_DOORS {
+            sets.extend(families.map(|family| everybody(list, family)));
+        }
+        sets.extend([List::Ban, List::ThrottleHard, List::ThrottleSoft, List::Grant].map(slash_64));
         sets.extend(
             families.map(|family| ListSet { ports: true, ..ListSet::whole(List::Ban, family) }),
         );
         for trap in &self.traps {
             sets.extend([List::Ban, List::ThrottleHard].map(|list| trap.set(list)));
         }
-        sets.extend(self.networks.iter().filter(|set| set.list == List::Ban || !set.ports));
+        let may_be = |set: &&ListSet| set.ports == set.has_ports();
+        sets.extend(self.networks.iter().filter(|set| set.list == List::Ban || may_be(set)));
         sets
+    }
+
+    /// Returns the approvals and depths that have a set of control groups.
+    pub(super) fn unit_sets(&self) -> BTreeSet<(u16, u8)> {
+        if self.features.cgroup { self.unit_levels.clone() } else { BTreeSet::new() }
     }
 
     /// Returns the definition of every set of the frame: those for elements and the rate meters.
     pub(super) fn definitions(&self) -> Vec<SetDefinition> {
         let mut definitions: Vec<_> = self.sets().into_iter().map(SetDefinition::list).collect();
         definitions.extend(definition::meters(self));
+        definitions.extend(definition::service_meters(self));
+        definitions.extend(definition::units(self));
         definitions
     }
 
@@ -154,6 +190,17 @@ const IN_MEMORY: &str = "a string grows as needed";
 pub(super) const BANNED: &str = "banned";
 pub(super) const THROTTLED: &str = "throttled";
 
+/// The named counters of all packets turned away and of all new connections let in, and of those
+/// among them that were told of.
+pub(super) const BLOCKED: &str = "blocked";
+pub(super) const LOGGED_BLOCKED: &str = "logged_blocked";
+pub(super) const ALLOWED: &str = "allowed";
+pub(super) const LOGGED_ALLOWED: &str = "logged_allowed";
+
+/// The named limits of what is told.
+const LIMIT_BLOCKED: &str = "log_blocked";
+const LIMIT_ALLOWED: &str = "log_allowed";
+
 /// Makes sure that the table exists and takes out of it what the frame does not keep.
 ///
 /// Every chain goes, because a base chain's hook and priority cannot be changed in place; the
@@ -172,13 +219,20 @@ fn clear(text: &mut String, table: &str, standing: &Inventory, wanted: &[SetDefi
     for chain in &standing.chains {
         line(format_args!("delete chain inet {table} {chain}"));
     }
+    // A limit that stands would keep its rate.
+    for limit in &standing.limits {
+        line(format_args!("delete limit inet {table} {limit}"));
+    }
 }
 
 fn declare(text: &mut String, table: &str, spec: &FrameSpec) {
     let mut write = |words: fmt::Arguments<'_>| text.write_fmt(words).expect(IN_MEMORY);
     write(format_args!("table inet {table} {{\n"));
-    for counter in [BANNED, THROTTLED] {
+    for counter in [BANNED, THROTTLED, BLOCKED, LOGGED_BLOCKED, ALLOWED, LOGGED_ALLOWED] {
         write(format_args!("  counter {counter} {{}}\n"));
+    }
+    for limit in verdict::limits(&spec.log) {
+        write(format_args!("  {limit}\n"));
     }
     for definition in spec.definitions() {
         write(format_args!("  {definition}\n"));

@@ -25,6 +25,11 @@ const SET_USER_DATA: u16 = 13;
 const SET_EXPRESSION: u16 = 17;
 const SET_COUNT: u16 = 20;
 
+/// Attributes of a named object (`enum nft_object_attributes`), and `NFT_OBJECT_LIMIT`.
+const OBJECT_NAME: u16 = 2;
+const OBJECT_TYPE: u16 = 3;
+const LIMIT: u32 = 4;
+
 /// `NFTA_SET_DESC_SIZE` and `NFTA_EXPR_NAME`.
 const DESCRIPTION_SIZE: u16 = 1;
 const EXPRESSION_NAME: u16 = 1;
@@ -44,6 +49,8 @@ pub(super) struct Inventory {
     pub(super) chains: Vec<String>,
     /// The named sets and maps.
     pub(super) sets: Vec<SetDefinition>,
+    /// The names of the limits.
+    pub(super) limits: Vec<String>,
 }
 
 impl Inventory {
@@ -65,7 +72,12 @@ impl Inventory {
         let sets = socket.dump(kind::GET_SET, name_table, |message| {
             message.is_about(table).then(|| definition(message))?
         })?;
-        Ok(Self { is_dormant, chains, sets })
+        let limits = socket.dump(kind::GET_OBJECT, name_table, |message| {
+            let kind = message.attribute(OBJECT_TYPE).and_then(wire::u32_be);
+            let name = message.is_about(table).then(|| message.attribute(OBJECT_NAME))??;
+            wire::text(name).filter(|_| kind == Some(LIMIT)).map(str::to_owned)
+        })?;
+        Ok(Self { is_dormant, chains, sets, limits })
     }
 }
 

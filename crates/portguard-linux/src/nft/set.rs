@@ -10,6 +10,9 @@ use std::{
 
 use portguard_core::{Element, Family, List, Port, Protocol, Subject};
 
+/// The protocol number that is nobody's (IANA, protocol numbers).
+const RESERVED_PROTOCOL: u8 = 255;
+
 /// A set of the table that holds one list's elements of one family and prefix length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ListSet {
@@ -19,14 +22,15 @@ pub struct ListSet {
     pub family: Family,
     /// How many leading bits of an address its elements compare.
     pub prefix_len: u8,
-    /// Whether each element is about one port; only [`List::Ban`] has such sets.
+    /// Whether each element is about one port: bans may be, grants, shut ports, graces and followed
+    /// ports always are.
     pub ports: bool,
 }
 
 impl ListSet {
     /// Returns the set of whole addresses of this list and family.
     pub const fn whole(list: List, family: Family) -> Self {
-        Self { list, family, prefix_len: family.bits(), ports: false }
+        Self { list, family, prefix_len: family.bits(), ports: list_has_ports(list) }
     }
 
     /// Returns the set that `element` stands in.
@@ -53,9 +57,14 @@ impl ListSet {
             Some(digits) => digits.parse().ok().filter(|length| *length < family.bits())?,
             None => family.bits(),
         };
-        let set = Self { list, family, prefix_len, ports };
+        let set = Self { list, family, prefix_len, ports: ports || list_has_ports(list) };
         // One set has one name: `ban4_08` is somebody else's.
         (set.to_string() == name).then_some(set)
+    }
+
+    /// Returns whether sets of this list always have ports.
+    pub(super) const fn has_ports(self) -> bool {
+        list_has_ports(self.list)
     }
 
     /// Returns how many elements the set may hold.
@@ -89,7 +98,15 @@ impl ListSet {
             Family::V4 => IpAddr::V4(Ipv4Addr::BROADCAST),
             Family::V6 => IpAddr::V6(Ipv6Addr::from_bits(u128::MAX)),
         };
-        Key::new(address, self.ports.then_some(Port { protocol: Protocol::Udp, number: u16::MAX }))
+        let mut key = Key::new(
+            address,
+            self.ports.then_some(Port { protocol: Protocol::Udp, number: u16::MAX }),
+        );
+        if matches!(self.list, List::Grace | List::Follow) {
+            // A packet may well be for everybody on the link; no packet has this protocol.
+            key.bytes[usize::from(self.family.bits() / 8)] = RESERVED_PROTOCOL;
+        }
+        key
     }
 
     /// Returns the element that the kernel keeps under `key`.
@@ -123,7 +140,7 @@ impl ListSet {
 impl fmt::Display for ListSet {
     /// Writes the set's name: `ban4`, `ban6_64`, `banport4_24`, `throttle_hard6_64`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let port = if self.ports { "port" } else { "" };
+        let port = if self.ports && !self.has_ports() { "port" } else { "" };
         let digit = if self.family == Family::V4 { '4' } else { '6' };
         write!(f, "{}{port}{digit}", word_of(self.list))?;
         if self.prefix_len < self.family.bits() {
@@ -131,6 +148,16 @@ impl fmt::Display for ListSet {
         }
         Ok(())
     }
+}
+
+/// Returns whether every element of a list has a port.
+const fn list_has_ports(list: List) -> bool {
+    matches!(list, List::Grant | List::Shut | List::Grace | List::Follow)
+}
+
+/// Returns the name of the set of control groups that an approval has at a depth.
+pub(super) fn unit_set_name(approval: u16, level: u8) -> String {
+    format!("unit{approval}_{level}")
 }
 
 const fn word_of(list: List) -> &'static str {

@@ -78,6 +78,9 @@ impl Table {
         let (at_once, later) = carried.split_at(carried.len().min(CARRIED_IN_TRANSACTION));
         self.run_nft(&spec.text(&self.name, &standing, at_once))?;
         self.sets = spec.sets();
+        // A set that is new holds no sentinel until the groups are set again.
+        self.are_units_set &= self.unit_sets.is_superset(&spec.unit_sets());
+        self.unit_sets = spec.unit_sets();
         self.mark_sets().and_then(|()| self.fill(later)).map_err(FrameError::Fill)?;
         self.fingerprint =
             fingerprint::take(&mut self.socket, &self.name).map_err(FrameError::Fill)?;

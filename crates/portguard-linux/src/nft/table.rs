@@ -17,11 +17,12 @@ use super::{
     batch::{self, Abilities, ApplyError, BatchOutcome, Target},
     element::{self, Found, Listed, Record, Tally},
     fingerprint::{self, Fingerprint, Verdict},
-    frame::{BANNED, THROTTLED},
+    frame::{ALLOWED, BANNED, BLOCKED, LOGGED_ALLOWED, LOGGED_BLOCKED, THROTTLED},
     inventory,
     ownership::Ownership,
     set::ListSet,
     socket::{Nack, Socket},
+    unit,
     wire::{self, TABLE_NAME, Writer, kind},
 };
 
@@ -40,6 +41,9 @@ pub struct Table {
     pub(super) ownership: Arc<Ownership>,
     pub(super) sets: BTreeSet<ListSet>,
     pub(super) fingerprint: Option<Fingerprint>,
+    /// The sets of control groups: approval and depth.
+    pub(super) unit_sets: BTreeSet<(u16, u8)>,
+    pub(super) are_units_set: bool,
 }
 
 /// What the table's rules counted since it exists.
@@ -49,6 +53,14 @@ pub struct Totals {
     pub banned: Tally,
     /// Packets dropped because their source is over its rate.
     pub throttled: Tally,
+    /// All packets turned away, the banned and throttled included.
+    pub blocked: Tally,
+    /// Those of them that were told of, being within the limit.
+    pub logged_blocked: Tally,
+    /// New connections let in.
+    pub allowed: Tally,
+    /// Those of them that were told of.
+    pub logged_allowed: Tally,
 }
 
 /// Why the kernel's table could not be asked.
@@ -71,6 +83,8 @@ impl Table {
             ownership,
             sets: BTreeSet::new(),
             fingerprint: None,
+            unit_sets: BTreeSet::new(),
+            are_units_set: false,
         })
     }
 
@@ -108,7 +122,9 @@ impl Table {
         let all = [None];
         let single: Vec<_> = ports.iter().copied().map(Some).collect();
         let mut found = Vec::new();
-        for set in self.sets.iter().filter(|set| set.family == family) {
+        let of_sources =
+            |set: &&ListSet| set.family == family && List::OF_SOURCES.contains(&set.list);
+        for set in self.sets.iter().filter(of_sources) {
             for port in if set.ports { &single[..] } else { &all[..] } {
                 let key = set.key_containing(address, *port);
                 let record = batch::look_up(&mut self.socket, &self.name, *set, key)?;
@@ -157,6 +173,10 @@ impl Table {
             match wire::text(message.attribute(OBJECT_NAME)?)? {
                 BANNED => totals.banned = Tally::read(data),
                 THROTTLED => totals.throttled = Tally::read(data),
+                BLOCKED => totals.blocked = Tally::read(data),
+                LOGGED_BLOCKED => totals.logged_blocked = Tally::read(data),
+                ALLOWED => totals.allowed = Tally::read(data),
+                LOGGED_ALLOWED => totals.logged_allowed = Tally::read(data),
                 _ => {}
             }
             Some(())
@@ -176,6 +196,9 @@ impl Table {
         if Some(found) != self.fingerprint {
             return Ok(Verdict::FrameChanged);
         }
+        if self.are_units_set && !unit::are_marked(&mut self.socket, &self.name, &self.unit_sets)? {
+            return Ok(Verdict::UnitsFlushed);
+        }
         let sets = fingerprint::flushed(&mut self.socket, &self.name, &self.sets)?;
         Ok(if sets.is_empty() { Verdict::Intact } else { Verdict::Flushed { sets } })
     }
@@ -189,6 +212,8 @@ impl Table {
         transaction.message(kind::DEL_TABLE, 0, |body| body.text(TABLE_NAME, &self.name));
         self.fingerprint = None;
         self.sets.clear();
+        self.unit_sets.clear();
+        self.are_units_set = false;
         match self.socket.commit(transaction)? {
             Ok(()) | Err(Nack { errno: Errno::NOENT }) => Ok(()),
             Err(nack) => Err(nack.errno.into()),

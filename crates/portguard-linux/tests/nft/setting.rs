@@ -10,7 +10,7 @@ use portguard_core::{
     Change, Element, Family, List, PortPolicy, Protocol, Rate, RateUnit, Timestamp, Until,
 };
 use portguard_linux::nft::{
-    FrameSpec, Icmp, ListSet, Log, NotApplied, Rates, Table, TrapEvidence, TrapRule,
+    Features, FrameSpec, Icmp, ListSet, Log, NotApplied, Rates, Table, TrapEvidence, TrapRule,
 };
 
 /// A frame without traps and without networks.
@@ -30,6 +30,8 @@ pub(crate) fn plain() -> FrameSpec {
         log_group: 7,
         ports: Arc::new(PortPolicy::default()),
         icmp: Icmp::Essential,
+        features: Features::default(),
+        unit_levels: BTreeSet::new(),
         log: Log { blocked: None, allowed: None, limit: per(RateUnit::Second, 2000) },
         networks: BTreeSet::new(),
     }
@@ -59,8 +61,7 @@ pub(crate) fn table(spec: &FrameSpec) -> Table {
 /// The element of a list, a subject and a port, as in `ban 192.0.2.0/24` and `ban 192.0.2.7 tcp/22`.
 pub(crate) fn element(words: &str) -> Element {
     let words: Vec<_> = words.split_whitespace().collect();
-    let list =
-        List::OF_SOURCES.into_iter().find(|list| list.name() == words[0]).expect("a list's name");
+    let list = List::all().find(|list| list.name() == words[0]).expect("a list's name");
     let port = words.get(2).map(|port| port.parse().unwrap());
     Element { list, subject: words[1].parse().unwrap(), port }
 }

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test ends where something fails")]
 
 mod fact;
+mod listening;
 mod logged;
 #[path = "../nft/namespace.rs"]
 mod namespace;

@@ -163,6 +163,8 @@ impl Config {
             traps,
             log_group: LOG_GROUP,
             ports: Arc::default(),
+            features: nft::Features::default(),
+            unit_levels: std::collections::BTreeSet::new(),
             icmp: match self.firewall.icmp {
                 Icmp::Essential => nft::Icmp::Essential,
                 Icmp::All => nft::Icmp::All,

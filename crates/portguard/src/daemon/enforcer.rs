@@ -8,7 +8,9 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use crossbeam_channel::{Receiver, Sender, bounded, select};
 use portguard_api::view;
 use portguard_core::{Change, Demand, Fact, Health, Note, PortPolicy, Process, Subject, UnitDoor};
-use portguard_linux::nft::{ApplyError, FrameSpec, ListSet, NotApplied, Table, Verdict};
+use portguard_linux::nft::{
+    ApplyError, FrameSpec, ListSet, NotApplied, Table, UnitError, Verdict, probe_features,
+};
 use tokio::sync::{oneshot, watch};
 
 use crate::{clock, exit::with_causes};
@@ -128,6 +130,8 @@ pub(crate) struct Enforcer {
     /// `None`: only observe.
     table: Option<Table>,
     frame: FrameSpec,
+    /// The control groups that open their ports.
+    units: Arc<BTreeSet<UnitDoor>>,
     /// Prefix lengths that need a set of their own, gathered from the changes.
     networks: BTreeSet<ListSet>,
     inbox: Inbox,
@@ -139,8 +143,8 @@ pub(crate) struct Enforcer {
 impl Enforcer {
     pub(crate) fn new(table: Option<Table>, frame: FrameSpec, inbox: Inbox) -> Self {
         let (reached, _) = watch::channel(Reached::default());
-        let networks = BTreeSet::new();
-        Self { table, frame, networks, inbox, reached, generation: 0, broken: false }
+        let (units, networks) = (Arc::default(), BTreeSet::new());
+        Self { table, frame, units, networks, inbox, reached, generation: 0, broken: false }
     }
 
     pub(crate) fn progress(&self) -> watch::Receiver<Reached> {
@@ -148,8 +152,18 @@ impl Enforcer {
     }
 
     /// Puts the first frame in. Elements of an earlier life stay in their sets.
+    ///
+    /// A kernel that does not take it is asked what it lacks; then the frame does without, and the
+    /// shortcomings are told.
     pub(crate) fn start(&mut self) -> Result<(), String> {
-        self.apply_frame()
+        let Err(why) = self.apply_frame() else { return Ok(()) };
+        let features = probe_features();
+        if features == self.frame.features {
+            return Err(why);
+        }
+        self.frame.features = features;
+        self.apply_frame()?;
+        Ok(())
     }
 
     /// Works until told to stop, or until nobody is left to give work.
@@ -183,21 +197,24 @@ impl Enforcer {
     fn handle(&mut self, work: Work) {
         match work {
             Work::Frame(frame) => {
-                let ports = self.frame.ports.clone();
-                self.frame = FrameSpec { ports, ..*frame };
+                let FrameSpec { ports, features, unit_levels, .. } = self.frame.clone();
+                self.frame = FrameSpec { ports, features, unit_levels, ..*frame };
                 if let Err(why) = self.apply_frame() {
                     self.report(Some(why));
                 }
             }
             Work::Ports(generation, ports) => {
                 self.generation = generation;
+                let is_new = self.frame.ports != ports;
                 self.frame.ports = ports;
-                let failure = self.apply_frame().err();
+                let failure = if is_new { self.apply_frame().err() } else { None };
                 self.report(failure);
             }
-            Work::Units(generation, _units) => {
+            Work::Units(generation, units) => {
                 self.generation = generation;
-                self.report(None);
+                self.units = units;
+                let failure = self.set_units().err();
+                self.report(failure);
             }
             Work::Verify(by) => self.verify(by),
             Work::Holdings(reply) => {
@@ -243,13 +260,37 @@ impl Enforcer {
         }
     }
 
+    /// Makes the control groups of units open their ports; a depth without a set gets one first.
+    fn set_units(&mut self) -> Result<(), String> {
+        let Some(table) = &mut self.table else { return Ok(()) };
+        if !self.frame.features.cgroup {
+            return Ok(());
+        }
+        match table.set_units(&self.units) {
+            Ok(()) => Ok(()),
+            Err(UnitError::MissingSet(..)) => {
+                let levels = self.units.iter().map(|door| (door.approval, door.level));
+                self.frame.unit_levels = levels.collect();
+                self.apply_frame()?;
+                let Some(table) = &mut self.table else { return Ok(()) };
+                table.set_units(&self.units).map_err(|error| with_causes(&error))
+            }
+            Err(error) => Err(with_causes(&error)),
+        }
+    }
+
     fn apply_frame(&mut self) -> Result<(), String> {
         let known = self.frame.sets();
         self.frame.networks.extend(self.networks.difference(&known));
         let Some(table) = &mut self.table else { return Ok(()) };
         match table.apply_frame(&self.frame) {
             Ok(_) => {
-                self.tell_health(Health::Good);
+                let lacking = self.frame.features.shortcomings();
+                self.tell_health(if lacking.is_empty() {
+                    Health::Good
+                } else {
+                    Health::Degraded(format!("this kernel has {}", lacking.join("; ")))
+                });
                 Ok(())
             }
             Err(error) => {
@@ -272,6 +313,7 @@ impl Enforcer {
             }
             Ok(Verdict::TableMissing) => "the table was deleted".to_owned(),
             Ok(Verdict::FrameChanged) => "the frame was changed".to_owned(),
+            Ok(Verdict::UnitsFlushed) => "flush of control groups".to_owned(),
             Ok(Verdict::Flushed { sets }) => {
                 let names: Vec<String> = sets.iter().map(ToString::to_string).collect();
                 format!("flush of set {}", names.join(", "))

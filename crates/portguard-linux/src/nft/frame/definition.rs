@@ -5,7 +5,7 @@ use std::fmt;
 use portguard_core::{Family, Protocol, Rate, Strength};
 
 use super::{FrameSpec, Rates};
-use crate::nft::set::ListSet;
+use crate::nft::set::{ListSet, unit_set_name};
 
 /// `NFT_SET_TIMEOUT` and `NFT_SET_EVAL`: elements end by themselves, and rules may add some.
 const TIMED_AND_DYNAMIC: u32 = 0x10 | 0x20;
@@ -17,6 +17,7 @@ const IPV4_ADDRESS: u32 = 7;
 const IPV6_ADDRESS: u32 = 8;
 const PROTOCOL: u32 = 12;
 const SERVICE: u32 = 13;
+const CGROUP: u32 = 46;
 
 /// How many packets a source has in advance of its rate.
 pub(super) const BURST: u32 = 5;
@@ -40,6 +41,12 @@ pub(in crate::nft) struct SetDefinition {
     pub(in crate::nft) counter: bool,
     pub(in crate::nft) comment: Option<String>,
 }
+
+/// How many control groups one approval has at a time.
+const GROUPS: u32 = 1_024;
+
+/// The families that services are metered by.
+pub(super) const SERVICE_FAMILIES: [Family; 2] = [Family::V4, Family::V6];
 
 /// A protocol that sources are metered by.
 #[derive(Clone, Copy)]
@@ -128,6 +135,41 @@ pub(super) fn meters(spec: &FrameSpec) -> Vec<SetDefinition> {
     meters
 }
 
+/// Returns the name of the set in which a service's sources of one family are metered.
+pub(super) fn service_meter_name(service: &str, family: Family) -> String {
+    let digit = if family == Family::V4 { 4 } else { 6 };
+    format!("rate_service_{service}{digit}")
+}
+
+/// Returns the definitions of the meters of all services that have a rate. A source may spend its
+/// whole rate at once.
+pub(super) fn service_meters(spec: &FrameSpec) -> Vec<SetDefinition> {
+    let services = spec.ports.services.iter();
+    let rated = services.filter_map(|(name, service)| Some((name, service.rate?)));
+    rated
+        .flat_map(|(name, rate)| {
+            SERVICE_FAMILIES.map(|family| meter(service_meter_name(name, family), rate, family))
+        })
+        .collect()
+}
+
+/// Returns the definitions of the sets of control groups.
+pub(super) fn units(spec: &FrameSpec) -> Vec<SetDefinition> {
+    if !spec.features.cgroup {
+        return Vec::new();
+    }
+    let unit = |(index, level): &(u16, u8)| SetDefinition {
+        name: unit_set_name(*index, *level),
+        flags: TIMED_AND_DYNAMIC,
+        key_type: CGROUP,
+        size: GROUPS,
+        timeout: 0,
+        counter: true,
+        comment: None,
+    };
+    spec.unit_levels.iter().map(unit).collect()
+}
+
 /// Returns the definition of one rate meter.
 ///
 /// A source is forgotten when its allowance is full again, which makes it equal to a source never
@@ -162,6 +204,7 @@ fn type_name(key_type: u32) -> &'static str {
     match key_type {
         IPV4_ADDRESS => "ipv4_addr",
         IPV6_ADDRESS => "ipv6_addr",
+        CGROUP => "cgroupsv2",
         with_port if with_port >> 12 == IPV4_ADDRESS => "ipv4_addr . inet_proto . inet_service",
         _ => "ipv6_addr . inet_proto . inet_service",
     }

@@ -8,14 +8,16 @@ use std::{
 use portguard_core::{Family, List, Protocol, Strength};
 
 use super::{
-    BANNED, FrameSpec, Rates, THROTTLED, TrapEvidence, TrapRule,
+    BANNED, FrameSpec, Icmp, Rates, THROTTLED, TrapEvidence, TrapRule,
     definition::{BURST, Metered, meter_name},
+    door,
+    verdict::{Verdicts, of_set},
 };
 use crate::nft::set::ListSet;
 
 /// A chain: where it is hooked in, if it is, and its rules.
 pub(super) struct Chain {
-    pub(super) name: &'static str,
+    pub(super) name: String,
     pub(super) hook: Option<String>,
     pub(super) rules: Vec<String>,
 }
@@ -24,7 +26,7 @@ pub(super) struct Chain {
 const PROBE_LOGS_PER_SECOND: u32 = 2000;
 
 /// How much of a packet goes into the log, in bytes: the headers and the first words.
-const LOGGED_BYTES: u32 = 128;
+pub(super) const LOGGED_BYTES: u32 = 128;
 
 /// Before connection tracking (-200) and the raw table (-300), after defragmentation (-400), so
 /// that ports can be read and a ban cuts connections that stand.
@@ -33,50 +35,61 @@ const BAN_PRIORITY: i32 = -310;
 /// Returns all chains; a chain comes after those that it jumps to.
 pub(super) fn chains(spec: &FrameSpec) -> Vec<Chain> {
     let sets = spec.sets();
-    vec![
-        meter_chain("throttle_hard", Strength::Hard, &spec.throttle_hard),
-        meter_chain("throttle_soft", Strength::Soft, &spec.throttle_soft),
+    let mut verdicts = Verdicts::new(spec);
+    let rates = door::rates(spec, &mut verdicts);
+    let called_ones = [
+        meter_chain("throttle_hard", Strength::Hard, &spec.throttle_hard, &mut verdicts),
+        meter_chain("throttle_soft", Strength::Soft, &spec.throttle_soft, &mut verdicts),
         called("throttles", [spare_protected(&sets), throttled(&sets)].concat()),
-        called("traps", [spare_protected(&sets), traps(spec)].concat()),
-        early_chain(spec, &sets),
-        input_chain(spec, &sets),
-    ]
+        called("traps", [spare_protected(&sets), traps(spec, &mut verdicts)].concat()),
+        door::doors(spec, &mut verdicts),
+    ];
+    let hooked = [early_chain(spec, &sets, &mut verdicts), input_chain(spec, &sets, &mut verdicts)];
+    rates.into_iter().chain(verdicts.into_chains()).chain(called_ones).chain(hooked).collect()
 }
 
-fn called(name: &'static str, rules: Vec<String>) -> Chain {
-    Chain { name, hook: None, rules }
+fn called(name: &str, rules: Vec<String>) -> Chain {
+    Chain { name: name.to_owned(), hook: None, rules }
 }
 
 /// What every packet meets first. Forwarded packets pass the prerouting hook only.
-fn early_chain(spec: &FrameSpec, sets: &BTreeSet<ListSet>) -> Chain {
+fn early_chain(spec: &FrameSpec, sets: &BTreeSet<ListSet>, verdicts: &mut Verdicts) -> Chain {
     let hook = if spec.forward { "prerouting" } else { "input" };
     Chain {
-        name: "early",
+        name: "early".to_owned(),
         hook: Some(format!("type filter hook {hook} priority {BAN_PRIORITY}; policy accept;")),
         rules: [
             neighbour_discovery(),
             pass_listed(sets, List::Protect),
             pass_listed(sets, List::Allow),
             held_connections(spec),
-            banned(sets),
+            banned(sets, verdicts),
         ]
         .concat(),
     }
 }
 
-fn input_chain(spec: &FrameSpec, sets: &BTreeSet<ListSet>) -> Chain {
+fn input_chain(spec: &FrameSpec, sets: &BTreeSet<ListSet>, verdicts: &mut Verdicts) -> Chain {
     let priority = spec.input_priority;
     Chain {
-        name: "input",
+        name: "input".to_owned(),
         hook: Some(format!("type filter hook input priority {priority}; policy accept;")),
         rules: [
             vec![r#"iif "lo" accept comment "loopback""#.to_owned()],
-            pass_listed(sets, List::Allow),
+            allowed(sets, verdicts),
             // The packet that completes a handshake already counts as established.
             vec![r#"jump traps comment "traps""#.to_owned()],
             vec![r#"ct state established,related accept comment "established""#.to_owned()],
-            icmp_essentials(),
+            icmp_essentials(spec.icmp),
             vec![r#"jump throttles comment "throttles""#.to_owned()],
+            // By number: `nft` looks names up in /etc/protocols, which small hosts lack.
+            vec![
+                r#"ct state new,untracked meta l4proto { 6, 17 } jump doors comment "doors""#
+                    .to_owned(),
+            ],
+            dhcp(),
+            any_icmp(spec, verdicts),
+            posture(spec, sets, verdicts),
         ]
         .concat(),
     }
@@ -90,29 +103,87 @@ fn neighbour_discovery() -> Vec<String> {
     )]
 }
 
-/// Errors about our own packets, without which connections hang (RFC 4890 section 4.3.1).
-fn icmp_essentials() -> Vec<String> {
+/// Errors about our own packets, without which connections hang (RFC 4890 section 4.3.1), and who
+/// listens to multicast on the link (RFC 4890 section 4.4.1). Neighbour discovery in any case.
+fn icmp_essentials(icmp: Icmp) -> Vec<String> {
+    let neighbours = "nd-router-solicit, nd-router-advert, nd-neighbor-solicit, \
+                      nd-neighbor-advert, nd-redirect";
+    if icmp == Icmp::None {
+        let rule = format!("icmpv6 type {{ {neighbours} }} accept comment \"icmp essentials\"");
+        return vec![rule];
+    }
     let errors = "destination-unreachable, time-exceeded, parameter-problem";
+    let listeners =
+        "mld-listener-query, mld-listener-report, mld-listener-done, mld2-listener-report";
     vec![
         format!(r#"icmp type {{ {errors} }} accept comment "icmp essentials""#),
         format!(
-            "icmpv6 type {{ {errors}, packet-too-big, nd-router-solicit, nd-router-advert, \
-             nd-neighbor-solicit, nd-neighbor-advert, nd-redirect }} accept \
+            "icmpv6 type {{ {errors}, packet-too-big, {neighbours} }} accept \
              comment \"icmp essentials\""
+        ),
+        format!(
+            "ip6 saddr fe80::/10 icmpv6 type {{ {listeners} }} accept comment \"icmp essentials\""
         ),
     ]
 }
 
+/// Answers that give this host its addresses: the questions were broadcast or multicast, so
+/// connection tracking does not know them for answers (RFC 2131 section 4.1, RFC 8415 section 7.2).
+fn dhcp() -> Vec<String> {
+    vec![
+        r#"meta nfproto ipv4 udp sport 67 udp dport 68 accept comment "dhcp""#.to_owned(),
+        r#"ip6 saddr fe80::/10 udp sport 547 udp dport 546 accept comment "dhcp""#.to_owned(),
+    ]
+}
+
+fn any_icmp(spec: &FrameSpec, verdicts: &mut Verdicts) -> Vec<String> {
+    if spec.icmp != Icmp::All {
+        return Vec::new();
+    }
+    let allow = verdicts.allow_telling_of_new("icmp");
+    vec![format!(r#"meta l4proto {{ 1, 58 }} {allow} comment "icmp""#)]
+}
+
+/// What is left: a closed posture is an element for each family, which the kernel may end by
+/// itself. Live sessions of protected sources go on even if connection tracking missed how they began.
+fn posture(spec: &FrameSpec, sets: &BTreeSet<ListSet>, verdicts: &mut Verdicts) -> Vec<String> {
+    let mut rules = Vec::new();
+    if spec.features.socket {
+        let goes_on = "tcp flags & (fin|syn|rst|ack) == ack socket wildcard 0 accept";
+        rules.extend(of_list(sets, List::Protect).map(|set| {
+            format!(r#"{} @{set} {goes_on} comment "session""#, address_of(set, "saddr"))
+        }));
+    }
+    let closed = verdicts.block("closed");
+    rules
+        .extend(of_list(sets, List::Closed).map(|set| {
+            format!(r#"{} @{set} {closed} comment "closed""#, address_of(set, "saddr"))
+        }));
+    let open = verdicts.allow("open");
+    rules.push(format!(r#"ct state new,untracked {open} comment "open""#));
+    rules
+}
+
+/// Accepts allowed subjects and tells of their new connections.
+fn allowed(sets: &BTreeSet<ListSet>, verdicts: &mut Verdicts) -> Vec<String> {
+    of_list(sets, List::Allow)
+        .map(|set| {
+            let allow = verdicts.allow_telling_of_new(&of_set("allow", set));
+            format!(r#"{} @{set} {allow} comment "allow""#, address_of(set, "saddr"))
+        })
+        .collect()
+}
+
 fn pass_listed(sets: &BTreeSet<ListSet>, list: List) -> Vec<String> {
     of_list(sets, list)
-        .map(|set| format!(r#"{} @{set} accept comment "{list}""#, source(set)))
+        .map(|set| format!(r#"{} @{set} accept comment "{list}""#, address_of(set, "saddr")))
         .collect()
 }
 
 /// Neither a trap nor a throttle touches a protected source.
-fn spare_protected(sets: &BTreeSet<ListSet>) -> Vec<String> {
+pub(super) fn spare_protected(sets: &BTreeSet<ListSet>) -> Vec<String> {
     of_list(sets, List::Protect)
-        .map(|set| format!(r#"{} @{set} return comment "protect""#, source(set)))
+        .map(|set| format!(r#"{} @{set} return comment "protect""#, address_of(set, "saddr")))
         .collect()
 }
 
@@ -128,16 +199,18 @@ fn held_connections(spec: &FrameSpec) -> Vec<String> {
         .collect()
 }
 
-fn banned(sets: &BTreeSet<ListSet>) -> Vec<String> {
+fn banned(sets: &BTreeSet<ListSet>, verdicts: &mut Verdicts) -> Vec<String> {
     of_list(sets, List::Ban)
         .map(|set| {
             let port = if set.ports { " . meta l4proto . th dport" } else { "" };
-            format!(r#"{}{port} @{set} counter name "{BANNED}" drop comment "ban""#, source(set))
+            let block = verdicts.block(&of_set("ban", set));
+            let source = address_of(set, "saddr");
+            format!(r#"{source}{port} @{set} counter name "{BANNED}" {block} comment "ban""#)
         })
         .collect()
 }
 
-fn traps(spec: &FrameSpec) -> Vec<String> {
+fn traps(spec: &FrameSpec, verdicts: &mut Verdicts) -> Vec<String> {
     spec.traps
         .iter()
         .filter(|trap| !trap.ports.is_empty())
@@ -150,7 +223,8 @@ fn traps(spec: &FrameSpec) -> Vec<String> {
             (Protocol::Udp, _) => {
                 // Answers to what this host asked from a port of the same number are no probes.
                 let probe = "ct direction original";
-                let drop = format!(r#"{} {probe} drop comment "trap probe""#, target(trap));
+                let block = verdicts.block("trap");
+                let drop = format!(r#"{} {probe} {block} comment "trap probe""#, target(trap));
                 [probed(trap, probe, spec.log_group), vec![drop]].concat()
             }
         })
@@ -196,7 +270,8 @@ fn probed(trap: &TrapRule, probe: &str, log_group: u16) -> Vec<String> {
 /// All neighbours share the link-local /64, so a link-local source is always listed alone.
 fn listings(trap: &TrapRule, list: List) -> Vec<String> {
     let hold = trap.hold.as_millis().max(1);
-    let add = |set: ListSet| format!("add @{set} {{ {} timeout {hold}ms }}", source(set));
+    let add =
+        |set: ListSet| format!("add @{set} {{ {} timeout {hold}ms }}", address_of(set, "saddr"));
     let set = trap.set(list);
     if set.family == Family::V4 || set.prefix_len == Family::V6.bits() {
         return vec![add(set)];
@@ -211,14 +286,16 @@ fn throttled(sets: &BTreeSet<ListSet>) -> Vec<String> {
     [(List::ThrottleHard, "throttle_hard"), (List::ThrottleSoft, "throttle_soft")]
         .into_iter()
         .flat_map(|(list, chain)| {
-            of_list(sets, list)
-                .map(move |set| format!(r#"{} @{set} jump {chain} comment "{list}""#, source(set)))
+            of_list(sets, list).map(move |set| {
+                format!(r#"{} @{set} jump {chain} comment "{list}""#, address_of(set, "saddr"))
+            })
         })
         .collect()
 }
 
 /// Drops what goes beyond the rates of one source. IPv6 sources are metered by their /64.
-fn meter_chain(name: &'static str, strength: Strength, rates: &Rates) -> Chain {
+fn meter_chain(name: &str, strength: Strength, rates: &Rates, verdicts: &mut Verdicts) -> Chain {
+    let block = verdicts.block(List::throttle(strength).name());
     let meter = |metered: Metered, family: Family| {
         // By number: `nft` looks names up in /etc/protocols, which small hosts lack.
         let matches = match (metered, family) {
@@ -229,11 +306,13 @@ fn meter_chain(name: &'static str, strength: Strength, rates: &Rates) -> Chain {
             (Metered::Icmp, Family::V6) => "meta l4proto 58".to_owned(),
         };
         let prefix_len = if family == Family::V4 { 32 } else { 64 };
-        let key =
-            source(ListSet { prefix_len, ..ListSet::whole(List::throttle(strength), family) });
+        let key = address_of(
+            ListSet { prefix_len, ..ListSet::whole(List::throttle(strength), family) },
+            "saddr",
+        );
         format!(
             "{matches} update @{} {{ {key} limit rate over {} burst {BURST} packets }} \
-             counter name \"{THROTTLED}\" drop comment \"throttle {strength} {}\"",
+             counter name \"{THROTTLED}\" {block} comment \"throttle {strength} {}\"",
             meter_name(strength, metered, family),
             metered.rate(rates),
             metered.name(),
@@ -243,7 +322,7 @@ fn meter_chain(name: &'static str, strength: Strength, rates: &Rates) -> Chain {
         .into_iter()
         .flat_map(|metered| [Family::V4, Family::V6].map(|family| meter(metered, family)))
         .collect();
-    Chain { name, hook: None, rules }
+    Chain { name: name.to_owned(), hook: None, rules }
 }
 
 /// Returns the match for packets to a trap's ports.
@@ -260,11 +339,11 @@ fn target(trap: &TrapRule) -> String {
     format!("{} dport {{ {} }} {address}", trap.protocol, ports.join(", "))
 }
 
-/// Returns the expression for the part of the source address that a set compares.
-fn source(set: ListSet) -> String {
+/// Returns the expression for the part of an address (`saddr`, `daddr`) that a set compares.
+pub(super) fn address_of(set: ListSet, address: &str) -> String {
     let word = if set.family == Family::V4 { "ip" } else { "ip6" };
     if set.prefix_len == set.family.bits() {
-        return format!("{word} saddr");
+        return format!("{word} {address}");
     }
     let host_bits = u32::from(set.family.bits() - set.prefix_len);
     let mask = match set.family {
@@ -275,9 +354,9 @@ fn source(set: ListSet) -> String {
             IpAddr::from(Ipv6Addr::from_bits(u128::MAX.checked_shl(host_bits).unwrap_or(0)))
         }
     };
-    format!("{word} saddr & {mask}")
+    format!("{word} {address} & {mask}")
 }
 
-fn of_list(sets: &BTreeSet<ListSet>, list: List) -> impl Iterator<Item = ListSet> {
+pub(super) fn of_list(sets: &BTreeSet<ListSet>, list: List) -> impl Iterator<Item = ListSet> {
     sets.iter().copied().filter(move |set| set.list == list)
 }

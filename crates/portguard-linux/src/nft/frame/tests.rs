@@ -17,6 +17,8 @@ fn spec() -> FrameSpec {
         traps: Vec::new(),
         log_group: 7,
         ports: Arc::default(),
+        features: Features::default(),
+        unit_levels: BTreeSet::new(),
         icmp: Icmp::Essential,
         log: Log {
             blocked: Some(8),
@@ -82,11 +84,11 @@ fn early_packets_are_judged_protect_allow_tarpit_ban() {
             r#"ip saddr @protect4 accept comment "protect""#,
             r#"ip6 saddr @allow6 accept comment "allow""#,
             r#"fib daddr type local tcp dport { 23, 83 } meta nfproto ipv4 tcp flags & syn == 0 accept comment "tarpit""#,
-            r#"ip saddr & 255.255.255.0 @ban4_24 counter name "banned" drop comment "ban""#,
-            r#"ip saddr @ban4 counter name "banned" drop comment "ban""#,
-            r#"ip saddr . meta l4proto . th dport @banport4 counter name "banned" drop comment "ban""#,
-            r#"ip6 saddr & ffff:ffff:ffff:: . meta l4proto . th dport @banport6_48 counter name "banned" drop comment "ban""#,
-            r#"ip6 saddr & ffff:ffff:ffff:ffff:: @ban6_64 counter name "banned" drop comment "ban""#,
+            r#"ip saddr & 255.255.255.0 @ban4_24 counter name "banned" goto out_ban_ban4_24 comment "ban""#,
+            r#"ip saddr @ban4 counter name "banned" goto out_ban_ban4 comment "ban""#,
+            r#"ip saddr . meta l4proto . th dport @banport4 counter name "banned" goto out_ban_banport4 comment "ban""#,
+            r#"ip6 saddr & ffff:ffff:ffff:: . meta l4proto . th dport @banport6_48 counter name "banned" goto out_ban_banport6__ comment "ban""#,
+            r#"ip6 saddr & ffff:ffff:ffff:ffff:: @ban6_64 counter name "banned" goto out_ban_ban6_64 comment "ban""#,
         ],
     );
 }
@@ -106,7 +108,7 @@ fn traps_come_before_what_is_established() {
         &[
             "type filter hook input priority -10; policy accept;",
             r#"iif "lo" accept comment "loopback""#,
-            r#"ip saddr @allow4 accept comment "allow""#,
+            r#"ip saddr @allow4 goto in_allow_allow4 comment "allow""#,
             r#"jump traps comment "traps""#,
             r#"ct state established,related accept comment "established""#,
             r#"icmp type { destination-unreachable, time-exceeded, parameter-problem } accept comment "icmp essentials""#,
@@ -165,7 +167,7 @@ fn a_probe_throttles_and_is_told_of_in_measure() {
             &format!(
                 r#"{datagram} add @throttle_hard4_24 {{ ip saddr & 255.255.255.0 timeout 90000ms }} comment "trap probe""#
             ),
-            &format!(r#"{datagram} drop comment "trap probe""#),
+            &format!(r#"{datagram} goto out_trap comment "trap probe""#),
         ],
     );
 }
@@ -176,8 +178,8 @@ fn throttles_meter_each_source_hard_before_soft() {
         &spec(),
         &[
             "chain throttle_hard {",
-            r#"meta l4proto 6 ct state new,invalid update @rate_hard_tcp4 { ip saddr limit rate over 10/hour burst 5 packets } counter name "throttled" drop comment "throttle hard tcp""#,
-            r#"meta l4proto 58 update @rate_hard_icmp6 { ip6 saddr & ffff:ffff:ffff:ffff:: limit rate over 10/day burst 5 packets } counter name "throttled" drop comment "throttle hard icmp""#,
+            r#"meta l4proto 6 ct state new,invalid update @rate_hard_tcp4 { ip saddr limit rate over 10/hour burst 5 packets } counter name "throttled" goto out_throttle_hard comment "throttle hard tcp""#,
+            r#"meta l4proto 58 update @rate_hard_icmp6 { ip6 saddr & ffff:ffff:ffff:ffff:: limit rate over 10/day burst 5 packets } counter name "throttled" goto out_throttle_hard comment "throttle hard icmp""#,
             "chain throttles {",
             r#"ip saddr @protect4 return comment "protect""#,
             r#"ip saddr @throttle_hard4 jump throttle_hard comment "throttle-hard""#,
@@ -192,6 +194,7 @@ fn what_is_not_wanted_goes_first() {
     let standing = Inventory {
         is_dormant: false,
         chains: vec!["input".to_owned(), "stranger".to_owned()],
+        limits: vec!["log_blocked".to_owned()],
         sets: vec![
             SetDefinition { name: "verdicts".to_owned(), ..foreign },
             SetDefinition { size: 7, ..SetDefinition::list(ListSet::from_name("ban4").unwrap()) },
@@ -211,6 +214,7 @@ fn what_is_not_wanted_goes_first() {
             "delete set inet guard ban4_9",
             "delete chain inet guard input",
             "delete chain inet guard stranger",
+            "delete limit inet guard log_blocked",
         ]
     );
 }

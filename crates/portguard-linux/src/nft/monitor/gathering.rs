@@ -94,7 +94,11 @@ impl Gathering {
         message: &Message<'_>,
         note: impl Fn(&mut ForeignChange, ListSet, &Record),
     ) {
-        let Some(set) = element::set_name(message).and_then(ListSet::from_name) else { return };
+        let Some(set) = element::set_name(message).and_then(ListSet::from_name) else {
+            // Nobody else fills meters or the sets of control groups.
+            self.change.frame = true;
+            return;
+        };
         for record in element::records(message) {
             let is_sentinel = record.key == set.sentinel();
             if self.change.added.len() + self.change.removed.len() < KEPT_ELEMENTS || is_sentinel {

@@ -18,7 +18,8 @@ const MOST_COMPARED: u64 = 150_000;
 /// protected, which follow from the configuration.
 pub(super) fn everything(table: &mut Table, sets: &BTreeSet<ListSet>, now: Timestamp) -> Fact {
     let mut held: Vec<(Element, Until)> = Vec::new();
-    for list in [List::Allow, List::Ban, List::ThrottleHard, List::ThrottleSoft] {
+    let of_sources = [List::Allow, List::Ban, List::ThrottleHard, List::ThrottleSoft];
+    for list in of_sources.into_iter().chain(List::OF_DOORS) {
         let size = count(table, sets.iter().filter(|set| set.list == list));
         if size.is_some_and(|size| size > MOST_COMPARED) {
             continue;
