@@ -10,3 +10,4 @@ mod netlink;
 pub mod nflog;
 pub mod nft;
 pub mod trap;
+pub mod unit;

@@ -4,6 +4,7 @@ pub(crate) mod ask;
 pub(crate) mod client;
 pub(crate) mod local;
 pub(crate) mod order;
+pub(crate) mod ports;
 pub(crate) mod show;
 
 use std::path::PathBuf;
@@ -140,6 +141,45 @@ pub(crate) enum Command {
         #[arg(long, value_name = "ADDR")]
         subject: Option<Subject>,
     },
+    /// Show who listens where and what can be reached from outside, and why.
+    Ports {
+        /// What only this host itself reaches too, and process ids.
+        #[arg(long)]
+        all: bool,
+        #[command(subcommand)]
+        command: Option<PortsCommand>,
+    },
+    /// Open a service or a port, for everybody or for one source.
+    Open {
+        /// A service of the configuration, or ports (`tcp/8080`, `udp/60000-61000`).
+        what: String,
+        /// For this address or network only.
+        #[arg(long, value_name = "ADDR")]
+        from: Option<Subject>,
+        /// For how long (`90s`, `10m`, `1d12h`, `forever`); without it forever.
+        #[arg(long = "for", value_name = "D")]
+        span: Option<Span>,
+    },
+    /// Close a service or a port; one by which operators come in only until that is confirmed.
+    Close {
+        /// A service of the configuration, or ports.
+        what: String,
+        /// End what was opened for this address or network.
+        #[arg(long, value_name = "ADDR")]
+        from: Option<Subject>,
+    },
+    /// Let nothing in but what is open by a rule. Rolls back unless confirmed in time.
+    Lockdown {
+        /// Only tell what would be unreachable, and which connections are kept.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Let everything in but offenders.
+    Relax,
+    /// Keep the risky change that waits for confirmation.
+    Confirm,
+    /// Undo the risky change that waits for confirmation.
+    Rollback,
     /// Check or show the configuration.
     Config {
         #[command(subcommand)]
@@ -201,6 +241,10 @@ pub(crate) enum Listed {
     Allowed,
     /// Throttles in force.
     Throttled,
+    /// Ports that were opened or shut by order.
+    Open,
+    /// Ports that were opened for certain sources.
+    Grants,
     /// Who is protected, and why.
     Protected,
     /// Who misbehaved before.
@@ -212,6 +256,40 @@ pub(crate) enum Listed {
 pub(crate) enum SortKey {
     /// Bans and offences, most first.
     Count,
+}
+
+/// What can be said of listening sockets.
+#[derive(Debug, Subcommand)]
+pub(crate) enum PortsCommand {
+    /// Let sockets open their ports by listening.
+    Approve {
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Keep sockets from opening their ports, whatever else approves of them.
+    Deny {
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Take back what was said.
+    Forget {
+        /// As it was said.
+        #[arg(required = true)]
+        what: Vec<String>,
+    },
+    /// Show what was said.
+    Rulings,
+}
+
+/// Which sockets.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct Which {
+    /// `tcp/8080`, `unit:NAME`, `exe:PATH`, `user:NAME`; several must all match.
+    pub(crate) what: Vec<String>,
+    /// All that wait for approval at the moment, each for its own port.
+    #[arg(long)]
+    pub(crate) current: bool,
 }
 
 /// What can be asked of the configuration.

@@ -157,7 +157,9 @@ impl Daemon {
             about: about.clone(),
             table: ownership.map(|ownership| (config.firewall.table.clone(), ownership)),
         };
+        let units = source::units::start(inbox.clone()).map_err(environment)?;
         let driver = Driver {
+            units,
             guard,
             inputs,
             changes: work.clone(),
@@ -182,6 +184,7 @@ impl Daemon {
             source::packets::start(config::LOG_GROUP, shared.plans.clone(), inbox.clone())
                 .map_err(environment)?;
         }
+        source::listeners::start(inbox.clone()).map_err(environment)?;
         source::host::start(shared.protect.clone(), inbox.clone()).map_err(environment)?;
         source::hosts::start(shared.hosts.clone(), inbox.clone()).map_err(environment)?;
         source::start("restore", move || restorer.run()).map_err(environment)?;

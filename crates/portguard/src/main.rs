@@ -10,11 +10,15 @@ mod import;
 use std::{path::Path, process::ExitCode};
 
 use clap::Parser as _;
-use portguard_api::order::{LiftedName, MeasureName};
+use portguard_api::{
+    order::{LiftedName, MeasureName},
+    port::PostureName,
+};
 
 use crate::{
     cli::{
         Cli, Command, ConfigCommand, Global, ImportSource, Whom, ask, client::Client, local, order,
+        ports,
     },
     exit::Failed,
 };
@@ -61,6 +65,14 @@ fn run(global: &Global, command: Command) -> Result<ExitCode, Failed> {
         Command::Events { follow, since, subject } => {
             ask::events(&client()?, global, follow, since, subject)?;
         }
+        Command::Ports { all, command: None } => ports::list(&client()?, global, all)?,
+        Command::Ports { command: Some(command), .. } => ports::rule(&client()?, global, command)?,
+        Command::Open { what, from, span } => ports::open(&client()?, global, what, from, span)?,
+        Command::Close { what, from } => ports::close(&client()?, global, what, from)?,
+        Command::Lockdown { dry_run } => ports::lockdown(&client()?, global, dry_run)?,
+        Command::Relax => ports::posture(&client()?, global, PostureName::Relax)?,
+        Command::Confirm => ports::posture(&client()?, global, PostureName::Confirm)?,
+        Command::Rollback => ports::posture(&client()?, global, PostureName::Rollback)?,
         Command::Config { command } => configuration(global, command)?,
         Command::Import { source: ImportSource::PortTrap, path, dry_run } => {
             import::port_trap(global, &path, dry_run)?;

@@ -47,7 +47,7 @@ fn sockets_of_each_kind_are_told_with_their_address() {
             ("tcp/80", "0.0.0.0", false),
             ("tcp/81", "192.0.2.1", false),
             ("tcp/82", "127.0.0.1", false),
-            ("tcp/83", "::1", false),
+            ("tcp/83", "::1", true),
             ("udp/53", "0.0.0.0", false),
             ("udp/54", "::", false),
             ("tcp/84", "::", false),

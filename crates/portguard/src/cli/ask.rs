@@ -7,7 +7,7 @@ use portguard_core::{Span, Subject};
 
 use crate::exit::{Failed, Turn};
 
-use super::{Global, Listed, SortKey, client::Client, show};
+use super::{Global, Listed, SortKey, client::Client, ports, show};
 
 /// How often a followed journal is asked for new lines.
 const FOLLOW_EVERY: Duration = Duration::from_millis(250);
@@ -31,6 +31,8 @@ pub(crate) fn list(
         Listed::Allowed => &["allowed"],
         Listed::Throttled => &["throttled-hard", "throttled-soft"],
         Listed::Protected => &["protected"],
+        Listed::Open => return ports::doors(client, global, false),
+        Listed::Grants => return ports::doors(client, global, true),
     };
     let mut holds = Vec::new();
     for name in lists {

@@ -72,7 +72,7 @@ pub(crate) fn lift(
     tell(global, &done, &line)
 }
 
-fn tell(global: &Global, done: &OrderDone, line: &str) -> Result<(), Failed> {
+pub(crate) fn tell(global: &Global, done: &OrderDone, line: &str) -> Result<(), Failed> {
     if global.json {
         super::show::json(done)?;
     } else if !global.quiet {
@@ -90,7 +90,7 @@ fn tell(global: &Global, done: &OrderDone, line: &str) -> Result<(), Failed> {
 }
 
 /// Writes a span so that nothing of it is lost.
-fn written(span: Span) -> String {
+pub(crate) fn written(span: Span) -> String {
     match span {
         Span::For(length) => length.as_secs().to_string(),
         Span::Forever => "forever".to_owned(),

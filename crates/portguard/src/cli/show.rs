@@ -8,6 +8,8 @@ use serde::Serialize;
 
 use crate::exit::{Failed, Turn};
 
+use super::ports::reminder;
+
 /// Prints a value as one JSON document.
 pub(crate) fn json(value: &impl Serialize) -> Result<(), Failed> {
     let text =
@@ -40,7 +42,15 @@ pub(crate) fn status(status: &view::Status) -> String {
         "portguard",
         format!("{} (process {}, since {})", status.version, status.pid, status.since),
     );
-    row("posture", format!("{}{observing}", status.posture));
+    let waits = status.pending.as_ref().map(|pending| format!(", {}", reminder(pending)));
+    row("posture", format!("{}{observing}{}", status.posture, waits.unwrap_or_default()));
+    row(
+        "ports",
+        format!(
+            "{} listen, {} wait for approval, {} opened or shut by order",
+            status.listeners, status.listeners_pending, status.doors
+        ),
+    );
     row(
         "ready",
         if status.ready { "yes" } else { "not yet: what is due still goes in" }.to_owned(),
@@ -215,14 +225,14 @@ pub(crate) fn entries(entries: &[view::Entry]) -> String {
     out
 }
 
-fn left(seconds: Option<u64>) -> String {
+pub(crate) fn left(seconds: Option<u64>) -> String {
     seconds.map_or("forever".to_owned(), |seconds| {
         Span::For(std::time::Duration::from_secs(seconds)).to_string()
     })
 }
 
 /// Returns rows under their heads, each column as wide as its widest cell.
-fn table(heads: &[&str], rows: Vec<Vec<String>>) -> String {
+pub(crate) fn table(heads: &[&str], rows: Vec<Vec<String>>) -> String {
     let heads = heads.iter().map(|head| (*head).to_owned()).collect();
     let lines: Vec<Vec<String>> = std::iter::once(heads).chain(rows).collect();
     let columns = lines.first().map_or(0, Vec::len);

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError};
-use portguard_core::Guard;
+use portguard_core::{Demand, Guard};
 
 use crate::{clock, daemon::journal};
 
@@ -11,6 +11,7 @@ use super::{
     enforcer::Work,
     inbox::{Answer, Input, Marks},
     ledger::Keep,
+    source::units::Wanted,
 };
 
 /// Longest sleep, so that the watchdog hears of the thread in time.
@@ -28,6 +29,8 @@ pub(crate) struct Driver {
     pub(crate) inputs: Receiver<Input>,
     /// Changes for the kernel; when full they wait in the guard.
     pub(crate) changes: Sender<Work>,
+    /// Which units' control groups to look for.
+    pub(crate) units: Wanted,
     /// Records for the ledger, numbered; when full they wait in `unsent`.
     pub(crate) records: Sender<Keep>,
     /// Called at least every [`LONGEST_WAIT`].
@@ -110,6 +113,11 @@ impl Driver {
             let next = waiting.take().or_else(|| {
                 let (generation, demand) = self.guard.poll_demand()?;
                 marks.generation = generation;
+                if let Demand::Ports(_) = demand {
+                    // Full only if sixteen policies came within 50 ms; the newest names matter, and
+                    // a look every ten seconds finds what is missing.
+                    let _ = self.units.try_send(self.guard.units_wanted());
+                }
                 Some(Work::of(generation, demand))
             });
             let Some(work) = next else { return };

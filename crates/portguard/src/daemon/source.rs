@@ -3,9 +3,11 @@
 
 pub(crate) mod host;
 pub(crate) mod hosts;
+pub(crate) mod listeners;
 pub(crate) mod packets;
 pub(crate) mod table;
 pub(crate) mod traps;
+pub(crate) mod units;
 
 use std::{io, thread};
 
