@@ -5,6 +5,7 @@
 //! seconds, subjects are written as on the command line. Fields are added, never renamed.
 
 pub mod order;
+pub mod packet;
 pub mod port;
 pub mod view;
 

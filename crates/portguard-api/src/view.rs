@@ -40,6 +40,9 @@ pub struct Status {
     pub offenders: usize,
     /// What the kernel turned away since the table was made.
     pub turned_away: TurnedAway,
+    /// The record of packet decisions.
+    #[serde(default)]
+    pub record: crate::packet::RecordState,
     /// The ledger's state.
     pub ledger: Source,
     /// Every other source of events.
@@ -96,6 +99,15 @@ pub struct TurnedAway {
     pub throttled_packets: u64,
     /// Their bytes.
     pub throttled_bytes: u64,
+    /// All packets turned away, for whatever reason.
+    #[serde(default)]
+    pub blocked_packets: u64,
+    /// Their bytes.
+    #[serde(default)]
+    pub blocked_bytes: u64,
+    /// New connections that were let in.
+    #[serde(default)]
+    pub allowed_connections: u64,
 }
 
 /// A source of events, or the ledger, and how it does.

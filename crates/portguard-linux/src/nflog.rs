@@ -3,6 +3,7 @@
 //! Runs on a thread of its own. Nothing here decides; a lost packet is counted, never silent.
 
 mod packet;
+mod volume;
 
 use std::{io, os::fd::AsFd as _, time::Duration};
 
@@ -23,6 +24,7 @@ use rustix::{
 use crate::netlink;
 
 pub use packet::{Packet, PacketError, read_packet};
+pub use volume::{Logged, VolumeReader, interface_name};
 
 /// Bytes of each packet that are copied: headers of IPv6 with extensions and of TCP with options.
 const COPIED_BYTES: u32 = 128;

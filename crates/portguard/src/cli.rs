@@ -3,6 +3,7 @@
 pub(crate) mod ask;
 pub(crate) mod client;
 pub(crate) mod local;
+pub(crate) mod log;
 pub(crate) mod order;
 pub(crate) mod ports;
 pub(crate) mod show;
@@ -141,6 +142,8 @@ pub(crate) enum Command {
         #[arg(long, value_name = "ADDR")]
         subject: Option<Subject>,
     },
+    /// Show decisions about packets: turned away, and new connections let in.
+    Log(LogArgs),
     /// Show who listens where and what can be reached from outside, and why.
     Ports {
         /// What only this host itself reaches too, and process ids.
@@ -256,6 +259,42 @@ pub(crate) enum Listed {
 pub(crate) enum SortKey {
     /// Bans and offences, most first.
     Count,
+}
+
+/// Which decisions about packets.
+#[derive(Debug, Args)]
+pub(crate) struct LogArgs {
+    /// Go on as new ones come.
+    #[arg(short, long)]
+    pub(crate) follow: bool,
+    /// `blocked`, `allowed`, or the word of a rule (`ban`, `closed`, `always`, ...).
+    #[arg(long, value_name = "R")]
+    pub(crate) rule: Option<String>,
+    /// This kind of packet.
+    #[arg(long, value_enum, value_name = "T")]
+    pub(crate) r#type: Option<PacketType>,
+    /// From this address or network.
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) source: Option<Subject>,
+    /// To this port.
+    #[arg(long, value_name = "P")]
+    pub(crate) port: Option<u16>,
+    /// Only the last so much time.
+    #[arg(long, value_name = "D")]
+    pub(crate) since: Option<Span>,
+}
+
+/// A kind of packet.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum PacketType {
+    /// TCP.
+    Tcp,
+    /// UDP.
+    Udp,
+    /// ICMP of either family.
+    Icmp,
+    /// Every kind.
+    Any,
 }
 
 /// What can be said of listening sockets.

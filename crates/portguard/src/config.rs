@@ -31,7 +31,7 @@ use crate::exit::{Failed, Turn};
 
 pub(crate) use check::Surroundings;
 pub(crate) use guarding::OnExit;
-pub(crate) use plan::{LOG_GROUP, Protect, TrapPlan};
+pub(crate) use plan::{ALLOWED_GROUP, BLOCKED_GROUP, LOG_GROUP, Protect, RecordPlan, TrapPlan};
 
 use built_in::built_in;
 use guarding::section;
@@ -73,7 +73,7 @@ section! {
         /// Standing scans of packet decisions.
         scan: Vec<later::Scan> = Vec::new(),
         /// The record of packet decisions.
-        packets: later::Packets = later::Packets::default(),
+        packets: guarding::Packets = guarding::Packets::default(),
         /// What counts as an anomaly in live traffic.
         anomaly: anomaly::Anomaly = anomaly::Anomaly::default(),
         /// The control file.

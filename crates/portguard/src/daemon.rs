@@ -44,7 +44,7 @@ use self::{
     enforcer::{Enforcer, Work},
     inbox::Inbox,
     ledger::{LedgerThread, Memory},
-    source::{packets::SharedPlans, traps::Traps},
+    source::{packets::SharedPlans, record::PacketRecord, traps::Traps},
     system::Signal,
 };
 
@@ -78,6 +78,7 @@ struct Shared {
     plans: SharedPlans,
     protect: source::host::SharedProtect,
     hosts: source::hosts::SharedHosts,
+    record: Arc<PacketRecord>,
 }
 
 /// The running daemon, as the main thread sees it.
@@ -139,7 +140,9 @@ impl Daemon {
         enforcer.start().map_err(|why| Failed::new(Turn::NotEnforced, why))?;
 
         let (records, kept) = crossbeam_channel::bounded(ledger::QUEUE_DEPTH);
+        let record = Arc::new(PacketRecord::new(config.record()));
         let desk = Desk {
+            record: record.clone(),
             about: about.clone(),
             inbox: inbox.clone(),
             reached: enforcer.progress(),
@@ -179,8 +182,10 @@ impl Daemon {
             plans: Arc::new(RwLock::new(traps.plans())),
             protect: Arc::new(RwLock::new(config.protection())),
             hosts: Arc::new(RwLock::new(config.hosts())),
+            record: record.clone(),
         };
         if !config.guard.observe {
+            source::record::start(record.clone(), inbox.clone()).map_err(environment)?;
             source::packets::start(config::LOG_GROUP, shared.plans.clone(), inbox.clone())
                 .map_err(environment)?;
         }
@@ -250,6 +255,7 @@ impl Daemon {
         }
         config.guard.observe = self.config.guard.observe;
         config.firewall.table.clone_from(&self.config.firewall.table);
+        self.shared.record.configure(config.record());
         let replace = PoisonError::into_inner;
         *self.shared.protect.write().unwrap_or_else(replace) = config.protection();
         *self.shared.hosts.write().unwrap_or_else(PoisonError::into_inner) = config.hosts();

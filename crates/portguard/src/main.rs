@@ -17,8 +17,8 @@ use portguard_api::{
 
 use crate::{
     cli::{
-        Cli, Command, ConfigCommand, Global, ImportSource, Whom, ask, client::Client, local, order,
-        ports,
+        Cli, Command, ConfigCommand, Global, ImportSource, Whom, ask, client::Client, local, log,
+        order, ports,
     },
     exit::Failed,
 };
@@ -65,6 +65,7 @@ fn run(global: &Global, command: Command) -> Result<ExitCode, Failed> {
         Command::Events { follow, since, subject } => {
             ask::events(&client()?, global, follow, since, subject)?;
         }
+        Command::Log(args) => log::log(&client()?, global, &args)?,
         Command::Ports { all, command: None } => ports::list(&client()?, global, all)?,
         Command::Ports { command: Some(command), .. } => ports::rule(&client()?, global, command)?,
         Command::Open { what, from, span } => ports::open(&client()?, global, what, from, span)?,

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use portguard_linux::nflog::{LoggedPacket, Reader};
+use portguard_linux::nflog::{LoggedPacket, Reader, VolumeReader};
 
 use crate::namespace::{alone, nft};
 
@@ -100,4 +100,68 @@ fn next(reader: &mut Reader) -> LoggedPacket {
         }
         assert!(Instant::now() < deadline, "nothing was logged");
     }
+}
+
+#[test]
+fn packets_in_volume_are_read_with_their_group_rule_and_link() {
+    alone(|| {
+        nft("add table inet logs");
+        nft("add chain inet logs input { type filter hook input priority 0; }");
+        for (port, group) in [(23, 71), (24, 72)] {
+            nft(&format!(
+                "add rule inet logs input udp dport {port} log prefix \"ban ban4\" group {group} \
+                 snaplen 128 queue-threshold 64"
+            ));
+        }
+        let mut reader = VolumeReader::open(&[71, 72]).unwrap();
+        let sender = UdpSocket::bind("127.0.0.1:4000").unwrap();
+        for port in [23, 24, 23] {
+            sender.send_to(b"x", ("127.0.0.1", port)).unwrap();
+        }
+        let mut found = Vec::new();
+        let deadline = Instant::now() + PATIENCE;
+        while found.len() < 3 && Instant::now() < deadline {
+            reader
+                .receive(Duration::from_millis(100), |logged| {
+                    assert_eq!((logged.prefix, logged.in_interface), ("ban ban4", 1));
+                    assert_eq!(logged.link_header.len(), 14, "an Ethernet header");
+                    assert_eq!(logged.payload[0] >> 4, 4, "an IPv4 packet");
+                    found.push(logged.group);
+                })
+                .unwrap();
+        }
+        found.sort_unstable();
+        assert_eq!(found, [71, 71, 72]);
+        assert_eq!(reader.lost(), 0);
+    });
+}
+
+#[test]
+fn packets_in_volume_are_received_or_counted_as_lost() {
+    alone(|| {
+        log_to_port_23();
+        let mut reader = VolumeReader::open(&[GROUP]).unwrap();
+        let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let mut sent = 0;
+        let mut log = |count: u64| {
+            for _ in 0..count {
+                sender.send_to(&[0; 64], "127.0.0.1:23").unwrap();
+            }
+            sent += count;
+            sent
+        };
+        let mut sent_so_far = log(300_000);
+        let mut received = 0;
+        let deadline = Instant::now() + PATIENCE;
+        while received + reader.lost() < sent_so_far {
+            let packets = reader.receive(Duration::from_millis(20), |_| {}).unwrap();
+            received += u64::try_from(packets).unwrap();
+            if packets == 0 {
+                sent_so_far = log(64);
+            }
+            assert!(Instant::now() < deadline, "{received} received, {} lost", reader.lost());
+        }
+        assert!(reader.lost() > 0);
+        assert_eq!(received + reader.lost(), sent_so_far);
+    });
 }

@@ -2,7 +2,7 @@
 
 use std::{fmt::Write as _, io::Write as _};
 
-use portguard_api::view;
+use portguard_api::{packet::RecordState, view};
 use portguard_core::Span;
 use serde::Serialize;
 
@@ -78,6 +78,14 @@ pub(crate) fn status(status: &view::Status) -> String {
             away.banned_packets, away.throttled_packets
         ),
     );
+    row(
+        "in all",
+        format!(
+            "{} packets turned away, {} new connections let in",
+            away.blocked_packets, away.allowed_connections
+        ),
+    );
+    row("packet log", record_line(&status.record));
     row("traps", format!("{} set, {} can not be set", status.traps_set, status.traps_missing));
     for source in std::iter::once(&status.ledger).chain(&status.sources) {
         let detail = source.detail.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
@@ -93,6 +101,14 @@ pub(crate) fn status(status: &view::Status) -> String {
         row("dropped", format!("{} events, the queue was full", status.dropped_events));
     }
     out
+}
+
+/// Returns what became of the packets that the kernel told of, in one line.
+pub(crate) fn record_line(record: &RecordState) -> String {
+    format!(
+        "{} kept of {}, {} made room, {} lost, {} above firewall.log_limit",
+        record.kept, record.taken, record.overwritten, record.lost, record.over_limit
+    )
 }
 
 /// Returns holds as text.

@@ -31,6 +31,9 @@ pub(crate) struct Surroundings {
 /// Longest name of a service, in bytes: it stands in the log's prefix and in set names.
 const LONGEST_SERVICE_NAME: usize = 32;
 
+/// Smallest file of log lines, in bytes: some hundred lines.
+const LEAST_TEXT: u64 = 64 << 10;
+
 /// Longest name of the table, in bytes: well within what the kernel takes (256), and fits a line.
 const LONGEST_TABLE_NAME: usize = 64;
 
@@ -39,6 +42,7 @@ pub(super) fn mistakes(config: &Config, around: &Surroundings, tree: &Tree) -> V
     let mut found = Findings { tree, mistakes: Vec::new() };
     check_guard(config, &mut found);
     check_firewall(config, &mut found);
+    check_packets(config, &mut found);
     check_lists(config, &mut found);
     check_ladders(&config.ladders, &mut found);
     check_ports(config, &mut found);
@@ -90,6 +94,15 @@ fn check_firewall(config: &Config, found: &mut Findings<'_>) {
     found.check(is_name, &Key::of("firewall.table"), &what);
     let is_near = (-300..=300).contains(&config.firewall.priority);
     found.check(is_near, &Key::of("firewall.priority"), "must lie between -300 and 300");
+}
+
+fn check_packets(config: &Config, found: &mut Findings<'_>) {
+    let packets = Key::of("packets");
+    let text_file = &config.packets.text_file;
+    let is_path = text_file.is_empty() || text_file.starts_with('/');
+    found.check(is_path, &packets.name("text_file"), "must be an absolute path, or empty");
+    let is_some = config.packets.text_max.0.0 >= LEAST_TEXT;
+    found.check(is_some, &packets.name("text_max"), "must be at least 64KiB");
 }
 
 fn check_lists(config: &Config, found: &mut Findings<'_>) {

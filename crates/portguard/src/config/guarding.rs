@@ -174,6 +174,18 @@ section! {
 }
 
 section! {
+    /// The record of packet decisions.
+    Packets {
+        /// Its size in memory.
+        capacity: Written<Size> = written("64MiB"),
+        /// A file for the classic log lines; empty: none.
+        text_file: String = String::new(),
+        /// The file is cut at this size.
+        text_max: Written<Size> = written("100MiB"),
+    }
+}
+
+section! {
     /// The ledger.
     Store {
         /// How long journal lines are kept.

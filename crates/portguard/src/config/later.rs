@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 use super::{
     built_in::built_in,
     guarding::{every_key_is_optional, section, written},
-    quantity::Size,
     value::Written,
 };
 
@@ -100,18 +99,6 @@ words! {
 words! {
     /// A list of subjects.
     ListName { Whitelist, Blacklist, ThrottleSoft, ThrottleHard }
-}
-
-section! {
-    /// The record of packet decisions.
-    Packets {
-        /// Its size in memory.
-        capacity: Written<Size> = written("64MiB"),
-        /// A file for the classic log lines; empty: none.
-        text_file: String = String::new(),
-        /// The file is cut at this size.
-        text_max: Written<Size> = written("100MiB"),
-    }
 }
 
 section! {

@@ -1,6 +1,6 @@
 //! What the configuration means for the daemon: traps one by one, ladders, rates, who is spared.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{net::IpAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use portguard_core::{
     Approval, Family, Follow, Ladder, Policy, Port, PortPolicy, Posture, Service, Span, Subject,
@@ -42,6 +42,17 @@ impl TrapPlan {
     pub(crate) fn bound_address(&self) -> IpAddr {
         self.address.unwrap_or(self.family.unspecified())
     }
+}
+
+/// How the record of packet decisions is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RecordPlan {
+    /// Bytes of memory.
+    pub(crate) capacity: u64,
+    /// The file for the classic log lines.
+    pub(crate) text_file: Option<PathBuf>,
+    /// The file is cut at this size, in bytes.
+    pub(crate) text_max: u64,
 }
 
 /// Who is protected by the configuration.
@@ -176,6 +187,16 @@ impl Config {
                 limit: self.firewall.log_limit.0,
             },
             networks: std::collections::BTreeSet::new(),
+        }
+    }
+
+    /// Returns how the record of packet decisions is kept.
+    pub(crate) fn record(&self) -> RecordPlan {
+        let text_file = &self.packets.text_file;
+        RecordPlan {
+            capacity: self.packets.capacity.0.0,
+            text_file: (!text_file.is_empty()).then(|| text_file.into()),
+            text_max: self.packets.text_max.0.0,
         }
     }
 

@@ -5,6 +5,7 @@
 
 mod answer;
 mod ask;
+mod log;
 mod order;
 mod outside;
 mod ports;
@@ -37,6 +38,7 @@ use super::{
     enforcer::{Reached, Requests},
     inbox::Inbox,
     ledger::{SharedReader, Written},
+    source::record::PacketRecord,
     system::Signal,
 };
 
@@ -68,6 +70,7 @@ pub(crate) struct Desk {
     pub(crate) kernel: Requests,
     pub(crate) ledger: SharedReader,
     pub(crate) roles: Arc<Roles>,
+    pub(crate) record: Arc<PacketRecord>,
     /// The main thread, which reads the configuration.
     pub(crate) signals: crossbeam_channel::Sender<Signal>,
 }
@@ -163,6 +166,7 @@ fn router() -> OpenApiRouter<Desk> {
         .routes(routes!(order::hold_many))
         .routes(routes!(order::lift))
         .routes(routes!(order::import))
+        .routes(routes!(log::log))
         .routes(routes!(ports::list))
         .routes(routes!(ports::doors))
         .routes(routes!(ports::rulings, ports::rule))

@@ -83,6 +83,8 @@ pub(crate) struct KernelState {
     pub(crate) installed: Option<u64>,
     /// What was dropped.
     pub(crate) turned_away: view::TurnedAway,
+    /// Decisions that were counted but not told of, being too many.
+    pub(crate) over_limit: u64,
 }
 
 /// Sends questions to the enforcer.

@@ -5,6 +5,7 @@ pub(crate) mod host;
 pub(crate) mod hosts;
 pub(crate) mod listeners;
 pub(crate) mod packets;
+pub(crate) mod record;
 pub(crate) mod table;
 pub(crate) mod traps;
 pub(crate) mod units;

@@ -5,9 +5,9 @@ use toml::{Table, Value};
 use crate::config::{Config, key::Key, tree::Tree};
 
 /// Sections that take effect.
-const IN_EFFECT: [&str; 11] = [
+const IN_EFFECT: [&str; 12] = [
     "guard", "protect", "allow", "firewall", "throttle", "ladders", "traps", "api", "store",
-    "services", "ports",
+    "services", "ports", "packets",
 ];
 
 /// Keys of these sections that take no effect.

@@ -113,6 +113,7 @@ fn compose_status(
         held: answer::held(snapshot),
         offenders: snapshot.offenders,
         turned_away: kernel.turned_away,
+        record: super::log::state(desk.record.tally(), kernel),
         ledger: ledgers.into_iter().next().unwrap_or(view::Source {
             name: ledger.to_owned(),
             health: "good".to_owned(),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use portguard_api::view;
 use portguard_core::{Element, Fact, List, Port, Subject, Timestamp, Until};
-use portguard_linux::nft::{Found, ListSet, Table};
+use portguard_linux::nft::{Found, ListSet, Table, Tally};
 
 use crate::exit::with_causes;
 
@@ -90,8 +90,18 @@ pub(super) fn state(table: Option<&mut Table>, sets: &BTreeSet<ListSet>) -> Kern
             banned_bytes: totals.banned.bytes,
             throttled_packets: totals.throttled.packets,
             throttled_bytes: totals.throttled.bytes,
+            blocked_packets: totals.blocked.packets,
+            blocked_bytes: totals.blocked.bytes,
+            allowed_connections: totals.allowed.packets,
         },
+        over_limit: unlogged(totals.blocked, totals.logged_blocked)
+            + unlogged(totals.allowed, totals.logged_allowed),
     }
+}
+
+/// Returns how many were counted but not told of; nothing is told if the log is off.
+fn unlogged(all: Tally, logged: Tally) -> u64 {
+    if logged.packets == 0 { 0 } else { all.packets.saturating_sub(logged.packets) }
 }
 
 /// Returns how many elements the sets hold, `None` if the kernel does not tell.

@@ -1,0 +1,11 @@
+//! Understands bytes: the headers of packets, the record of what was decided about them, and the
+//! classic log lines. No I/O, no clock.
+
+pub mod decision;
+pub mod headers;
+pub mod log_line;
+pub mod record;
+
+pub use decision::{PacketDecision, Verdict};
+pub use headers::{Headers, Transport};
+pub use record::{PacketKind, Query, Record};

@@ -1,0 +1,299 @@
+//! Decisions about packets, as the kernel tells of them: kept in memory, and written as classic log
+//! lines if so configured. Nothing is decided from them here.
+
+mod text;
+
+use std::{
+    collections::HashMap,
+    io,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use portguard_core::Health;
+use portguard_linux::nflog::{Logged, VolumeReader, interface_name};
+use portguard_read::{
+    Headers, PacketDecision, Query, Record, Verdict, headers::read_headers, log_line::Envelope,
+};
+
+use crate::{
+    clock,
+    config::{ALLOWED_GROUP, BLOCKED_GROUP, RecordPlan},
+    daemon::inbox::Inbox,
+};
+
+use self::text::TextFile;
+
+use super::tell;
+
+const NAME: &str = "packet-log";
+
+/// How long one wait takes; the settings are looked at after each.
+const WAIT: Duration = Duration::from_secs(1);
+
+/// How long names of interfaces are remembered, and how many.
+const NAMES_FOR: Duration = Duration::from_secs(10);
+const MOST_NAMES: usize = 1_024;
+
+/// Most packets that are decoded before the record is locked for them: some milliseconds.
+const BATCH: usize = 4_096;
+
+/// The record and what is counted beside it.
+pub(crate) struct PacketRecord {
+    record: Mutex<Record>,
+    plan: RwLock<RecordPlan>,
+    lost: AtomicU64,
+    unreadable: AtomicU64,
+}
+
+/// What became of the packets that the kernel told of.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) taken: u64,
+    pub(crate) kept: u64,
+    pub(crate) overwritten: u64,
+    pub(crate) lost: u64,
+    pub(crate) unreadable: u64,
+}
+
+/// A packet on its way into the record.
+struct Arrived {
+    verdict: Verdict,
+    /// Index into the reasons of its batch.
+    reason: usize,
+    interface: u32,
+    headers: Headers,
+}
+
+impl PacketRecord {
+    pub(crate) fn new(plan: RecordPlan) -> Self {
+        Self {
+            record: Mutex::new(Record::new(plan.capacity)),
+            plan: RwLock::new(plan),
+            lost: AtomicU64::new(0),
+            unreadable: AtomicU64::new(0),
+        }
+    }
+
+    /// Takes new settings over.
+    pub(crate) fn configure(&self, plan: RecordPlan) {
+        self.lock().resize(plan.capacity);
+        *self.plan.write().unwrap_or_else(PoisonError::into_inner) = plan;
+    }
+
+    /// Answers a query; takes some milliseconds for a million decisions.
+    pub(crate) fn query(&self, query: &Query) -> Vec<PacketDecision> {
+        self.lock().query(query)
+    }
+
+    /// Returns what was counted.
+    pub(crate) fn tally(&self) -> Tally {
+        let record = self.lock();
+        Tally {
+            taken: record.taken(),
+            kept: record.len() as u64,
+            overwritten: record.overwritten(),
+            lost: self.lost.load(Ordering::Relaxed),
+            unreadable: self.unreadable.load(Ordering::Relaxed),
+        }
+    }
+
+    fn plan(&self) -> RecordPlan {
+        self.plan.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Record> {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Binds to the log groups, and reads them on a thread of its own.
+pub(crate) fn start(record: Arc<PacketRecord>, inbox: Inbox) -> io::Result<()> {
+    match VolumeReader::open(&[BLOCKED_GROUP, ALLOWED_GROUP]) {
+        Ok(reader) => {
+            tell(&inbox, NAME, Health::Good);
+            let reading = Reading {
+                reader,
+                record,
+                inbox,
+                names: Names::default(),
+                text: None,
+                reasons: Vec::new(),
+                told: Health::Good,
+            };
+            super::start(NAME, move || reading.run()).map(drop)
+        }
+        Err(error) => {
+            let why = format!(
+                "log groups {BLOCKED_GROUP} and {ALLOWED_GROUP}: {error}; packets are judged and \
+                 counted, but not recorded"
+            );
+            tell(&inbox, NAME, Health::Broken(why));
+            Ok(())
+        }
+    }
+}
+
+/// The thread's own things.
+struct Reading {
+    reader: VolumeReader,
+    record: Arc<PacketRecord>,
+    inbox: Inbox,
+    names: Names,
+    text: Option<TextFile>,
+    /// The reasons that occurred in this batch; there are some dozen.
+    reasons: Vec<String>,
+    told: Health,
+}
+
+impl Reading {
+    fn run(mut self) {
+        let mut arrived: Vec<Arrived> = Vec::with_capacity(BATCH);
+        loop {
+            let plan = self.record.plan();
+            self.choose_text_file(&plan);
+            if let Err(error) = self.gather(&mut arrived) {
+                return tell(&self.inbox, NAME, Health::Broken(error.to_string()));
+            }
+            if let Some(text) = &mut self.text {
+                text.flush();
+            }
+            self.keep(&mut arrived);
+            self.tell_health();
+        }
+    }
+
+    /// Decodes what has come; more only as long as it comes without waiting.
+    fn gather(&mut self, arrived: &mut Vec<Arrived>) -> io::Result<()> {
+        let mut wait = WAIT;
+        self.reasons.clear();
+        let Self { reader, names, text, reasons, record, .. } = self;
+        while arrived.len() < BATCH {
+            let mut unreadable = 0;
+            let count = reader.receive(wait, |logged| {
+                let Some(headers) = read_headers(logged.payload) else {
+                    unreadable += 1;
+                    return;
+                };
+                let verdict = verdict_of(&logged);
+                if let Some(text) = text {
+                    write_line(text, (&logged, verdict), &headers, names);
+                }
+                let reason = position_of(reasons, logged.prefix);
+                let interface = logged.in_interface;
+                arrived.push(Arrived { verdict, reason, interface, headers });
+            })?;
+            if unreadable > 0 {
+                record.unreadable.fetch_add(unreadable, Ordering::Relaxed);
+            }
+            if count == 0 {
+                break;
+            }
+            wait = Duration::ZERO;
+        }
+        self.record.lost.store(self.reader.lost(), Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn keep(&mut self, arrived: &mut Vec<Arrived>) {
+        if arrived.is_empty() {
+            return;
+        }
+        let at = clock::now().as_millis();
+        let record = self.record.clone();
+        let mut record = record.lock();
+        for Arrived { verdict, reason, interface, headers } in arrived.drain(..) {
+            let names = (&*self.reasons[reason], self.names.of(interface));
+            record.push(at, verdict, names, &headers);
+        }
+    }
+
+    /// Opens, changes or closes the file of log lines as configured.
+    fn choose_text_file(&mut self, plan: &RecordPlan) {
+        let is_right = match (&self.text, &plan.text_file) {
+            (Some(text), Some(path)) => text.is_at(path, plan.text_max),
+            (None, None) => true,
+            _ => false,
+        };
+        if !is_right {
+            let file = plan.text_file.as_ref();
+            self.text = file.map(|path| TextFile::new(path.clone(), plan.text_max));
+        }
+    }
+
+    fn tell_health(&mut self) {
+        let lost = self.reader.lost();
+        let mut troubles = Vec::new();
+        if lost > 0 {
+            troubles.push(format!("{lost} packets were lost so far"));
+        }
+        troubles.extend(self.text.as_ref().and_then(TextFile::trouble));
+        let health = match troubles.join("; ") {
+            none if none.is_empty() => Health::Good,
+            some => Health::Degraded(some),
+        };
+        if health != self.told {
+            self.told = health.clone();
+            tell(&self.inbox, NAME, health);
+        }
+    }
+}
+
+fn verdict_of(logged: &Logged<'_>) -> Verdict {
+    if logged.group == ALLOWED_GROUP { Verdict::Allowed } else { Verdict::Blocked }
+}
+
+/// Returns where a reason stands among those of this batch; a new one is added.
+fn position_of(reasons: &mut Vec<String>, reason: &str) -> usize {
+    if let Some(position) = reasons.iter().position(|known| known == reason) {
+        return position;
+    }
+    reasons.push(reason.to_owned());
+    reasons.len() - 1
+}
+
+fn write_line(
+    text: &mut TextFile,
+    (logged, verdict): (&Logged<'_>, Verdict),
+    headers: &Headers,
+    names: &mut Names,
+) {
+    let in_interface = names.of(logged.in_interface).to_owned();
+    let envelope = Envelope {
+        verdict,
+        in_interface: &in_interface,
+        out_interface: names.of(logged.out_interface),
+        link_header: logged.link_header,
+        mark: logged.mark,
+    };
+    text.add(&envelope, headers, clock::now());
+}
+
+/// The names of interfaces, asked for again now and then: an index may get another name.
+struct Names {
+    known: HashMap<u32, String>,
+    since: Instant,
+}
+
+impl Default for Names {
+    fn default() -> Self {
+        Self { known: HashMap::new(), since: Instant::now() }
+    }
+}
+
+impl Names {
+    /// Returns the name of an interface; nothing for none.
+    fn of(&mut self, index: u32) -> &str {
+        if index == 0 {
+            return "";
+        }
+        if self.since.elapsed() > NAMES_FOR || self.known.len() > MOST_NAMES {
+            *self = Self::default();
+        }
+        let name = || interface_name(index).unwrap_or_else(|| format!("if{index}"));
+        self.known.entry(index).or_insert_with(name)
+    }
+}
