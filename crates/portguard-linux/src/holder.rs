@@ -24,6 +24,8 @@ pub struct Held {
     pub address: IpAddr,
     /// The peer's address, unspecified if there is none.
     pub peer: IpAddr,
+    /// The peer's port, 0 if there is none.
+    pub peer_port: u16,
     /// Whether an IPv6 socket leaves IPv4 alone (`IPV6_V6ONLY`).
     pub v6_only: bool,
     /// The socket's inode number.
@@ -108,6 +110,7 @@ fn sockets(protocol: Protocol, states: &StateFlags) -> io::Result<Vec<Held>> {
                 port: Port { protocol, number: id.source_port },
                 address: id.source_address,
                 peer: id.destination_address.to_canonical(),
+                peer_port: id.destination_port,
                 v6_only: response.nlas.contains(&Nla::SkV6Only(true)),
                 inode: u64::from(response.header.inode),
             });

@@ -2,7 +2,9 @@
 //!
 //! Everything here is told what to do and reports what is; nothing decides.
 
+pub mod connection;
 pub mod credentials;
+pub mod forwarded;
 pub mod holder;
 pub mod host;
 pub mod listener;

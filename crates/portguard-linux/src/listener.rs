@@ -16,7 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use portguard_core::Listener;
+use portguard_core::{Listener, Owner};
 
 use self::{
     owner::Owners,
@@ -170,6 +170,14 @@ impl Watcher {
     fn listeners(&self) -> Vec<Listener> {
         self.known.values().map(|known| known.listener.clone()).collect()
     }
+}
+
+/// Returns the owners of sockets by their inode numbers; those that can not be told are left out.
+pub(crate) fn owners_of(inodes: impl Iterator<Item = u64>) -> BTreeMap<u64, Owner> {
+    let inodes: Vec<u32> = inodes.filter_map(|inode| u32::try_from(inode).ok()).collect();
+    let owners = Owners::of(inodes.iter().copied());
+    let known = |inode: u32| Some((u64::from(inode), owners.with_own_user(inode)?));
+    inodes.into_iter().filter_map(known).collect()
 }
 
 impl Known {

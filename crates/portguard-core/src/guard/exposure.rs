@@ -61,7 +61,11 @@ impl Guard {
     /// Returns what is reached from outside now and would not be if the posture were closed.
     pub fn lost_by_lockdown(&self) -> Vec<Exposure> {
         let mut lost = self.exposures();
-        lost.retain(|exposure| exposure.reach == Reach::Open && exposure.rule == "posture");
+        lost.retain(|exposure| {
+            exposure.address.is_some()
+                && exposure.reach == Reach::Open
+                && exposure.rule == "posture"
+        });
         lost
     }
 

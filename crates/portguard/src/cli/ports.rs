@@ -208,7 +208,10 @@ fn port_table(rows: &[PortRow]) -> String {
         }
         vec![
             row.port.clone(),
-            row.address.clone().unwrap_or_else(|| "nobody listens".to_owned()),
+            row.address.clone().unwrap_or_else(|| match row.rule.as_str() {
+                "forward" => "every address".to_owned(),
+                _ => "nobody listens".to_owned(),
+            }),
             row.reach.clone(),
             dash(&process),
             if place.is_empty() { "-".to_owned() } else { place.join(" ") },

@@ -28,8 +28,8 @@ pub(crate) struct Surroundings {
     pub(crate) ssh_ports: Vec<u16>,
 }
 
-/// Longest name of a service, in bytes: it stands in the log's prefix and in set names.
-const LONGEST_SERVICE_NAME: usize = 32;
+/// Longest name of a service, in bytes: it stands in the log's prefix, which has room for 127.
+const LONGEST_SERVICE_NAME: usize = 64;
 
 /// Smallest file of log lines, in bytes: some hundred lines.
 const LEAST_TEXT: u64 = 64 << 10;
@@ -194,12 +194,12 @@ fn check_services(config: &Config, found: &mut Findings<'_>) {
     for (name, service) in &config.services {
         let key = Key::of("services").name(name).name("ports");
         found.check(!service.ports.is_empty(), &key, "a service needs at least one port");
-        let is_inner = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+        let is_plain = |c: char| !c.is_control() && !matches!(c, '"' | '\\' | '/');
         let is_name =
-            name.len() <= LONGEST_SERVICE_NAME && !name.is_empty() && name.chars().all(is_inner);
+            name.len() <= LONGEST_SERVICE_NAME && !name.is_empty() && name.chars().all(is_plain);
         let what = format!(
-            "`{name}` is no name of a service; write letters, digits, `_`, `-` and `.`, at most \
-             {LONGEST_SERVICE_NAME}"
+            "`{name}` is no name of a service; write no quotes, slashes and control characters, and \
+             at most {LONGEST_SERVICE_NAME} bytes"
         );
         found.check(is_name, &Key::of("services").name(name), &what);
     }

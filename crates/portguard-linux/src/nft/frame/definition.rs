@@ -138,7 +138,17 @@ pub(super) fn meters(spec: &FrameSpec) -> Vec<SetDefinition> {
 /// Returns the name of the set in which a service's sources of one family are metered.
 pub(super) fn service_meter_name(service: &str, family: Family) -> String {
     let digit = if family == Family::V4 { 4 } else { 6 };
-    format!("rate_service_{service}{digit}")
+    format!("rate_service_{}{digit}", plain(service))
+}
+
+/// Returns a name as part of a name in the kernel, different for different names: what is neither
+/// letter nor digit is written as the numbers of its bytes.
+pub(super) fn plain(name: &str) -> String {
+    let plain = |byte: u8| match byte {
+        byte if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
+        byte => format!("_{byte:02x}"),
+    };
+    name.bytes().map(plain).collect()
 }
 
 /// Returns the definitions of the meters of all services that have a rate. A source may spend its

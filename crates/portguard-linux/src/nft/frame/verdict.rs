@@ -7,6 +7,7 @@ use portguard_core::{Family, Rate, RateUnit};
 
 use super::{
     ALLOWED, BLOCKED, FrameSpec, LIMIT_ALLOWED, LIMIT_BLOCKED, LOGGED_ALLOWED, LOGGED_BLOCKED, Log,
+    definition::plain,
     rule::{Chain, LOGGED_BYTES},
 };
 use crate::nft::set::ListSet;
@@ -127,8 +128,10 @@ fn word(reason: &str) -> &str {
     reason.split(' ').next().unwrap_or(reason)
 }
 
-/// Returns a reason as part of a chain's name.
+/// Returns a reason as part of a chain's name, different for different reasons.
 fn chain_word(reason: &str) -> String {
-    let plain = |c: char| if c.is_ascii_alphanumeric() || c == '.' { c } else { '_' };
-    reason.chars().map(plain).collect()
+    match reason.split_once(' ') {
+        Some(("rate", service)) => format!("rate_{}", plain(service)),
+        _ => reason.replace(|c: char| !c.is_ascii_alphanumeric(), "_"),
+    }
 }
