@@ -9,6 +9,7 @@ readonly CONFIGURATION=/etc/portguard/portguard.toml
 readonly OPERATOR=/etc/portguard/conf.d/10-operator.toml
 readonly STATE=/var/lib/portguard
 readonly UNIT=/etc/systemd/system/portguard.service
+readonly LOAD_UNIT=/etc/systemd/system/portguard-load.service
 readonly SHARE=/usr/local/share
 readonly COMPLETIONS_BASH=$SHARE/bash-completion/completions/portguard
 readonly COMPLETIONS_ZSH=$SHARE/zsh/site-functions/_portguard
@@ -251,8 +252,9 @@ has_systemd() { [ -d /run/systemd/system ]; }
 # Starts the service; where the new version does not come up, the previous one does.
 start_service() {
     install -m 0644 packaging/systemd/portguard.service $UNIT
+    install -m 0644 packaging/systemd/portguard-load.service $LOAD_UNIT
     systemctl daemon-reload
-    systemctl --quiet enable portguard.service
+    systemctl --quiet enable portguard.service portguard-load.service
     if systemctl restart portguard.service; then return; fi
     journalctl --no-pager -u portguard.service -n 20 >&2 || true
     if [ "$1" = yes ]; then
@@ -279,8 +281,8 @@ wait_until_ready() {
 
 stop_guarding() {
     if has_systemd && [ -e $UNIT ]; then
-        systemctl --quiet disable --now portguard.service
-        rm -f $UNIT
+        systemctl --quiet disable --now portguard.service portguard-load.service
+        rm -f $UNIT $LOAD_UNIT
         systemctl daemon-reload
     else
         stop_daemon

@@ -57,6 +57,8 @@ pub(crate) enum Command {
         #[arg(long)]
         observe: bool,
     },
+    /// Put the last good state into the kernel and end (`portguard-load.service`, at boot).
+    Load,
     /// Show posture, health of every source, counts and enforcement.
     Status,
     /// Ban an address or network.

@@ -11,6 +11,7 @@ mod inbox;
 mod journal;
 mod last_good;
 mod ledger;
+pub(crate) mod load;
 mod restore;
 mod source;
 mod system;

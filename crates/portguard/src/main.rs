@@ -38,6 +38,7 @@ fn run(global: &Global, command: Command) -> Result<ExitCode, Failed> {
         Command::Daemon { observe } => {
             daemon::run(&global.config, global.socket.as_deref(), observe)?;
         }
+        Command::Load => daemon::load::run(&global.config)?,
         Command::Status => ask::status(&client()?, global)?,
         Command::Ban { whom, ports } => {
             order::hold(&client()?, global, MeasureName::Ban, whom, &ports)?;

@@ -83,18 +83,7 @@ impl LedgerThread {
     /// be read has nothing to say, and its health tells why.
     pub(crate) fn standing(&self, now: Timestamp) -> Memory {
         let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut read = || {
-            Ok::<_, portguard_store::ReadError>(Memory {
-                standing: reader.standing()?,
-                rulings: reader.rulings()?,
-                doors: reader.doors(now)?,
-            })
-        };
-        read().unwrap_or_else(|error| {
-            let why = format!("open and shut ports can not be read: {}", with_causes(&error));
-            journal::say(portguard_core::Level::Error, &why);
-            Memory::default()
-        })
+        remembered(&mut reader, now)
     }
 
     pub(crate) fn reader(&self) -> SharedReader {
@@ -181,6 +170,22 @@ impl LedgerThread {
 
 /// How long the ledger thread waits for the guard's whole state; it asks again after that.
 const FULL_STATE_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Returns what a ledger remembers of the operators' decisions about ports.
+pub(crate) fn remembered(reader: &mut Reader, now: Timestamp) -> Memory {
+    let mut read = || {
+        Ok::<_, portguard_store::ReadError>(Memory {
+            standing: reader.standing()?,
+            rulings: reader.rulings()?,
+            doors: reader.doors(now)?,
+        })
+    };
+    read().unwrap_or_else(|error| {
+        let why = format!("open and shut ports can not be read: {}", with_causes(&error));
+        journal::say(portguard_core::Level::Error, &why);
+        Memory::default()
+    })
+}
 
 fn told(opening: &Opening) -> Option<String> {
     match opening {
