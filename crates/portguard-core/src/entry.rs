@@ -161,6 +161,11 @@ pub enum Note {
         /// Who undid it; `None` if nobody confirmed it in time.
         author: Option<Author>,
     },
+    /// The wall clock jumped; no duration changed.
+    ClockStepped {
+        /// How far, forwards if above zero.
+        seconds: i64,
+    },
     /// An operator said who may or may not open ports by listening.
     Ruling(Ruling),
     /// Somebody else changed our table, and what was lost is put back.
@@ -358,6 +363,7 @@ impl Note {
             Self::Awaiting { .. } => "awaiting",
             Self::Confirmed { .. } => "confirmed",
             Self::RolledBack { .. } => "rolled-back",
+            Self::ClockStepped { .. } => "clock-stepped",
             Self::Ruling(_) => "ruling",
             Self::Repaired { .. } => "repaired",
             Self::Health { .. } => "health",
@@ -371,6 +377,7 @@ impl Note {
         match self {
             Self::TrapMissing { .. }
             | Self::Awaiting { .. }
+            | Self::ClockStepped { .. }
             | Self::RolledBack { .. }
             | Self::Listener { reach: Reach::Pending, .. }
             | Self::Repaired { .. }

@@ -25,6 +25,7 @@ mod register;
 mod roll;
 mod snapshot;
 mod standing;
+mod step;
 #[cfg(test)]
 mod tests;
 

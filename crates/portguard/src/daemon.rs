@@ -129,6 +129,11 @@ impl Daemon {
         let (work, kernel, queues) = enforcer::queues();
         let ledger_path = config.guard.state_dir.join("ledger.db");
         let ledger = LedgerThread::open(&ledger_path, config.retention(), inbox.clone());
+        // A clock that is behind the journal is wrong; measures must not last until it is right.
+        if let Some(newest) = ledger.newest_moment() {
+            clock::begin_not_before(newest);
+        }
+        let now = clock::now();
         let guard = prepared_guard(&config, ledger.standing(now), now);
         inbox.deliver(Fact::Noted(Note::Started { version: about.version.as_str().into() }));
 
@@ -168,6 +173,7 @@ impl Daemon {
             inputs,
             changes: work.clone(),
             records,
+            renew_ledger: ledger.renewal(),
             watchdog: system::watchdog(),
             is_ledger_stuck: false,
         };

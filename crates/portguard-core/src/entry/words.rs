@@ -32,6 +32,9 @@ impl Note {
             Self::RolledBack { what, author } => {
                 format!("{what} rolled back: {}", undone_by(*author))
             }
+            Self::ClockStepped { seconds } => {
+                format!("the clock jumped by {seconds} s; what is in force lasts as long as before")
+            }
             Self::Ruling(ruling) => {
                 let verdict = if ruling.approved { "approved" } else { "denied" };
                 format!("{} {verdict} by {}", ruling.of, ruling.author)

@@ -11,7 +11,7 @@ use crate::{
     Reach, Record, Ruling, Timestamp, UnitDoor, UnitGroup, Until,
 };
 
-use super::{Done, Guard, Refusal};
+use super::{Done, Guard, Refusal, step::Step};
 
 /// How long a socket listens before the journal tells of it: many live for a moment only.
 const TELL_AFTER: Duration = Duration::from_secs(1);
@@ -80,6 +80,16 @@ impl Listening {
     pub(super) fn next_due(&self) -> Option<Timestamp> {
         let told = self.untold.front().map(|(due, _)| *due);
         self.graces.values().filter_map(|until| until.moment()).chain(told).min()
+    }
+
+    /// Moves every moment by a step of the clock.
+    pub(super) fn step(&mut self, step: Step) {
+        for (due, _) in &mut self.untold {
+            *due = step.moment(*due);
+        }
+        for until in self.graces.values_mut() {
+            *until = step.until(*until);
+        }
     }
 
     /// Takes what the kernel holds from an earlier life as followed, until the first report of

@@ -7,6 +7,8 @@ use std::{
 
 use crate::{Span, Subject, Timestamp};
 
+use super::step::Step;
+
 /// What is remembered of a subject's misbehaviour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Offender {
@@ -78,6 +80,16 @@ impl Offenders {
         let past = Offender { offences: past.offences.saturating_add(1), last: now, ..past };
         self.put(subject, past);
         past
+    }
+
+    /// Moves every moment by a step of the clock.
+    pub(super) fn step(&mut self, step: Step) {
+        for past in self.by_subject.values_mut() {
+            past.first = step.moment(past.first);
+            past.last = step.moment(past.last);
+        }
+        let stepped = self.by_subject.iter().map(|(subject, past)| (past.last, *subject));
+        self.by_last = stepped.collect();
     }
 
     /// Puts an offender's past in place and returns the subject that had to go for it.

@@ -1,6 +1,12 @@
 //! The guard thread: owns the guard, feeds it one input after the other, and hands on what follows.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError};
 use portguard_core::{Demand, Guard};
@@ -33,6 +39,8 @@ pub(crate) struct Driver {
     pub(crate) units: Wanted,
     /// Records for the ledger, numbered; when full they wait in `unsent`.
     pub(crate) records: Sender<Keep>,
+    /// Makes the ledger take the whole state anew.
+    pub(crate) renew_ledger: Arc<AtomicBool>,
     /// Called at least every [`LONGEST_WAIT`].
     pub(crate) watchdog: Box<dyn FnMut() + Send>,
     /// Whether the ledger thread took no record for too long; it is not waited for again until it
@@ -47,6 +55,7 @@ impl Driver {
         let mut waiting: Option<Work> = None;
         loop {
             (self.watchdog)();
+            self.follow_clock();
             let mut answers: Vec<Answer> = Vec::new();
             let mut stopping = false;
             match self.inputs.recv_timeout(self.time_to_wait(waiting.is_some())) {
@@ -68,6 +77,15 @@ impl Driver {
             if stopping {
                 return self.guard;
             }
+        }
+    }
+
+    /// Takes a jump of the wall clock over, which the ledger then has to write down.
+    fn follow_clock(&mut self) {
+        if let Some(jump) = clock::jumped() {
+            clock::follow(jump);
+            self.guard.step_clock(jump, clock::now());
+            self.renew_ledger.store(true, Ordering::Release);
         }
     }
 

@@ -3,13 +3,16 @@
 
 use std::{
     path::Path,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering::AcqRel},
+    },
     time::Duration,
 };
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use portguard_core::{Fact, Health, ListedDoor, Record, Ruling, Standing, Timestamp};
-use portguard_store::{Keeper, Opening, Pruned, Reader, Retention};
+use portguard_store::{EntryQuery, Keeper, Opening, Order, Pruned, Reader, Retention};
 use tokio::sync::watch;
 
 use crate::{clock, exit::with_causes};
@@ -63,6 +66,8 @@ pub(crate) struct LedgerThread {
     reader: SharedReader,
     written: watch::Sender<Written>,
     inbox: Inbox,
+    /// Whether the whole state is to be written anew.
+    renew: Arc<AtomicBool>,
 }
 
 impl LedgerThread {
@@ -74,9 +79,29 @@ impl LedgerThread {
         }
         let reader = Arc::new(Mutex::new(keeper.reader()));
         let (written, _) = watch::channel(Written::default());
-        let this = Self { keeper, reader, written, inbox };
+        let renew = Arc::new(AtomicBool::new(false));
+        let this = Self { keeper, reader, written, inbox, renew };
         this.report_health();
         this
+    }
+
+    /// Returns what makes the whole state be written anew.
+    pub(crate) fn renewal(&self) -> Arc<AtomicBool> {
+        self.renew.clone()
+    }
+
+    /// Returns the moment of the newest journal line, if there is one.
+    pub(crate) fn newest_moment(&self) -> Option<Timestamp> {
+        let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        let query = EntryQuery {
+            since: None,
+            subject: None,
+            kinds: Vec::new(),
+            after_id: None,
+            limit: 1,
+            order: Order::NewestFirst,
+        };
+        reader.entries(&query).ok()?.first().map(|entry| entry.at)
     }
 
     /// Returns what has to be known before the first packet is judged anew. A ledger that can not
@@ -124,7 +149,7 @@ impl LedgerThread {
                 }
                 Err(RecvTimeoutError::Disconnected) => return,
             }
-            if self.keeper.needs_full_state() {
+            if self.keeper.needs_full_state() || self.renew.swap(false, AcqRel) {
                 self.ask_for_full_state();
             }
             if prune_at <= clock::now() {
