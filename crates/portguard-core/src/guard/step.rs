@@ -131,7 +131,8 @@ mod tests {
     }
 
     fn lengths(guard: &Guard, now: Timestamp) -> Vec<Duration> {
-        let ends = guard.desired().iter().filter_map(|(_, until)| until.moment());
+        let desired = guard.desired();
+        let ends = desired.iter().filter_map(|(_, until)| until.moment());
         ends.map(|end| end.since(now)).collect()
     }
 }
