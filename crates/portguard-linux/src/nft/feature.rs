@@ -23,7 +23,7 @@ fn is_taken(rule: &str) -> bool {
     let text = format!(
         "table inet portguard_probe {{
            set groups {{ type cgroupsv2; flags dynamic,timeout; size 2; }}
-           chain input {{ type filter hook input priority 0; {rule} }}
+           chain input {{ type filter hook input priority 0; {rule}; }}
          }}\n"
     );
     let child = Command::new("nft")

@@ -94,6 +94,12 @@ impl Peer {
         })
     }
 
+    /// Returns whether an echo request to an address is answered.
+    pub(crate) fn is_answered(&self, address: &str) -> bool {
+        let arguments = ["-c1", "-W1", "-n", "-q", address];
+        self.visit(|| Command::new("ping").args(arguments).output().unwrap().status.success())
+    }
+
     /// Makes the peer never complete a handshake, as a half-open scan or a forger does.
     pub(crate) fn complete_no_handshake(&self) {
         self.visit(|| {

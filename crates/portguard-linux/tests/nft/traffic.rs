@@ -274,11 +274,11 @@ fn trapped(more: &[TrapRule]) -> Table {
     table(&FrameSpec { traps, ..plain() })
 }
 
-fn here(port: u16) -> SocketAddr {
+pub(crate) fn here(port: u16) -> SocketAddr {
     (HOST, port).into()
 }
 
-fn here_v6(port: u16) -> SocketAddr {
+pub(crate) fn here_v6(port: u16) -> SocketAddr {
     SocketAddr::new("fd09::1".parse().unwrap(), port)
 }
 
@@ -287,7 +287,7 @@ fn here_link_local(port: u16) -> SocketAddr {
     SocketAddrV6::new("fe80::1".parse().unwrap(), port, 0, 2).into()
 }
 
-fn connected(attempt: Attempt) -> TcpStream {
+pub(crate) fn connected(attempt: Attempt) -> TcpStream {
     match attempt {
         Attempt::Connected(stream) => stream,
         other => panic!("not connected: {other:?}"),
@@ -295,7 +295,7 @@ fn connected(attempt: Attempt) -> TcpStream {
 }
 
 /// The connection that waits at a listener.
-fn accepted(listener: &TcpListener) -> TcpStream {
+pub(crate) fn accepted(listener: &TcpListener) -> TcpStream {
     listener.set_nonblocking(true).unwrap();
     let (stream, _) = eventually("a connection", || listener.accept().ok());
     stream.set_nonblocking(false).unwrap();

@@ -154,7 +154,7 @@ fn packets_in_volume_are_received_or_counted_as_lost() {
         let mut received = 0;
         let deadline = Instant::now() + PATIENCE;
         while received + reader.lost() < sent_so_far {
-            let packets = reader.receive(Duration::from_millis(20), |_| {}).unwrap();
+            let packets = reader.receive(Duration::from_millis(300), |_| {}).unwrap();
             received += u64::try_from(packets).unwrap();
             if packets == 0 {
                 sent_so_far = log(64);

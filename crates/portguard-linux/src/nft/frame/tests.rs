@@ -1,6 +1,6 @@
 //! The text of frames, group of rules by group of rules.
 
-use portguard_core::RateUnit;
+use portguard_core::{Follow, RateUnit, Service};
 
 use super::*;
 
@@ -219,14 +219,36 @@ fn what_is_not_wanted_goes_first() {
     );
 }
 
+/// A frame with every kind of rule that this way of following gives.
+fn everything(follow: Follow) -> FrameSpec {
+    let mut spec = FrameSpec { icmp: Icmp::All, unit_levels: [(0, 2)].into(), ..spec() };
+    for family in [Family::V4, Family::V6] {
+        spec.traps.push(TrapRule { tarpit: true, ..trap(family, TrapEvidence::Probe) });
+        let datagrams = trap(family, TrapEvidence::Probe);
+        spec.traps.push(TrapRule { protocol: Protocol::Udp, ..datagrams });
+    }
+    let ranges = |text: &str| vec![text.parse().unwrap()];
+    let rate = Some(Rate { count: 10, per: RateUnit::Minute });
+    let ssh = Service { ports: ranges("tcp/22"), rate };
+    spec.ports = Arc::new(PortPolicy {
+        always: ranges("tcp/22"),
+        never: ranges("tcp/3306"),
+        follow,
+        grace: Duration::from_secs(10),
+        approvals: vec!["unit:nginx.service tcp/80 udp/443".parse().unwrap()],
+        services: [("ssh".into(), ssh)].into(),
+        ..PortPolicy::default()
+    });
+    spec
+}
+
 #[test]
 fn every_rule_is_in_the_specification_and_every_row_of_it_has_a_rule() {
     let specification = include_str!("../../../../../docs/security.md");
-    let mut spec = spec();
-    for family in [Family::V4, Family::V6] {
-        spec.traps.push(TrapRule { tarpit: true, ..trap(family, TrapEvidence::Probe) });
+    let mut text = String::new();
+    for spec in [everything(Follow::All), everything(Follow::Approved)] {
+        text.push_str(&spec.text("guard", &Inventory::default(), &[]));
     }
-    let text = spec.text("guard", &Inventory::default(), &[]);
     let rules = text.lines().filter(|line| !line.trim_start().starts_with("set "));
     let names: BTreeSet<&str> = rules
         .filter_map(|line| line.split_once(" comment \"")?.1.split_once('"'))
