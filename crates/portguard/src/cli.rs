@@ -6,6 +6,7 @@ pub(crate) mod local;
 pub(crate) mod log;
 pub(crate) mod order;
 pub(crate) mod ports;
+pub(crate) mod set;
 pub(crate) mod show;
 
 use std::path::PathBuf;
@@ -343,6 +344,14 @@ pub(crate) enum ConfigCommand {
     },
     /// Show the configuration in effect, defaults included.
     Show,
+    /// Set one key in the configuration file, keep its comments, and tell the daemon.
+    Set {
+        /// The key, such as `ports.follow` or `services.ssh.rate`.
+        key: String,
+        /// The value as TOML; a plain word is taken as a string.
+        #[arg(allow_hyphen_values = true)]
+        value: String,
+    },
     /// Print the JSON Schema of the configuration.
     Schema,
 }

@@ -134,7 +134,12 @@ pub(crate) fn load(path: &Path, around: &Surroundings) -> Result<Loaded, Vec<Mis
     checked(read::read(path, None)?, around)
 }
 
-/// Reads and checks the configuration as it would be with this text as the drop-in at `drop_in`,
+/// Returns the drop-in that sets a key too, and so wins over the main file.
+pub(crate) fn set_elsewhere(path: &Path, keys: &[String]) -> Option<PathBuf> {
+    read::setting_drop_in(path, keys)
+}
+
+/// Reads and checks the configuration as it would be with this text as the file at `drop_in`,
 /// or without that drop-in.
 ///
 /// # Errors

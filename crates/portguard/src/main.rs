@@ -18,7 +18,7 @@ use portguard_api::{
 use crate::{
     cli::{
         Cli, Command, ConfigCommand, Global, ImportSource, Whom, ask, client::Client, local, log,
-        order, ports,
+        order, ports, set,
     },
     exit::Failed,
 };
@@ -91,6 +91,7 @@ fn configuration(global: &Global, command: ConfigCommand) -> Result<(), Failed> 
             local::check(file.as_deref().unwrap_or(&global.config), global)
         }
         ConfigCommand::Show => local::show(&global.config, global),
+        ConfigCommand::Set { key, value } => set::set(global, &key, &value),
         ConfigCommand::Schema => local::schema(),
     }
 }

@@ -147,11 +147,14 @@ pub(crate) fn tell_pending(client: &Client, global: &Global) -> Result<(), Faile
         return Ok(());
     }
     let pending: Option<Pending> = client.get("/v1/pending")?;
-    if let Some(pending) = pending {
-        eprintln!("{}", reminder(&pending));
-        eprintln!("hint: portguard confirm keeps it, portguard rollback undoes it now");
-    }
+    pending.iter().for_each(remind);
     Ok(())
+}
+
+/// Says what waits, and what can be done.
+pub(crate) fn remind(pending: &Pending) {
+    eprintln!("{}", reminder(pending));
+    eprintln!("hint: portguard confirm keeps it, portguard rollback undoes it now");
 }
 
 /// Returns one line about a change that waits.

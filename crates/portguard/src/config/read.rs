@@ -8,7 +8,7 @@ use std::{
 
 use super::{DEFAULT_PATH, Mistake, built_in::BUILT_IN, key::Key, tree::Tree};
 
-/// A drop-in that is as given here, whatever the disk says: its text, or that it is not there.
+/// A file that is as given here, whatever the disk says: its text, or that it is not there.
 pub(super) type Given<'a> = Option<(&'a Path, Option<&'a str>)>;
 
 /// Reads the file at `path` and its drop-ins. A missing default file means the defaults.
@@ -19,7 +19,11 @@ pub(super) fn read(path: &Path, given: Given<'_>) -> Result<Tree, Vec<Mistake>> 
     let mut tree = Tree::built_in(BUILT_IN);
     let mut mistakes = Vec::new();
     let may_be_missing = path == Path::new(DEFAULT_PATH);
-    match fs::read_to_string(path) {
+    let main = match given {
+        Some((given, text)) if given == path => Ok(text.unwrap_or_default().to_owned()),
+        _ => fs::read_to_string(path),
+    };
+    match main {
         Ok(text) => tree.add(path, &text).unwrap_or_else(|mistake| mistakes.push(mistake)),
         Err(error) if may_be_missing && error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => mistakes.push(unreadable(path, &error)),
@@ -29,6 +33,7 @@ pub(super) fn read(path: &Path, given: Given<'_>) -> Result<Tree, Vec<Mistake>> 
         Vec::new()
     });
     if let Some((file, _)) = given
+        && file != path
         && !files.iter().any(|known| known == file)
     {
         files.push(file.to_owned());
@@ -45,6 +50,20 @@ pub(super) fn read(path: &Path, given: Given<'_>) -> Result<Tree, Vec<Mistake>> 
         }
     }
     if mistakes.is_empty() { Ok(tree) } else { Err(mistakes) }
+}
+
+/// Returns the last drop-in that sets a key; lists of tables are no keys.
+pub(super) fn setting_drop_in(path: &Path, keys: &[String]) -> Option<PathBuf> {
+    let sets = |file: &PathBuf| {
+        let text = fs::read_to_string(file).unwrap_or_default();
+        let table: toml::Table = text.parse().unwrap_or_default();
+        let mut value = Some(&toml::Value::Table(table)).cloned();
+        for key in keys {
+            value = value.and_then(|value| value.get(key).cloned());
+        }
+        value.is_some()
+    };
+    drop_ins(path).unwrap_or_default().into_iter().rev().find(sets)
 }
 
 /// Returns the drop-ins beside the file in the order of their names; what an editor hides there
