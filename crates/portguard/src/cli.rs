@@ -196,7 +196,7 @@ pub(crate) enum Command {
         /// Which program.
         #[arg(value_enum)]
         source: ImportSource,
-        /// Where it keeps its files.
+        /// Where it keeps its files, or its file.
         path: PathBuf,
         /// Only tell what would be taken over.
         #[arg(long)]
@@ -361,4 +361,8 @@ pub(crate) enum ConfigCommand {
 pub(crate) enum ImportSource {
     /// Port Trap: the folder that its `list_of_ports.txt` is in.
     PortTrap,
+    /// Dynamic Port Guard: its `dynamic-port-guard.conf`, or the folder that it is in.
+    DynamicPortGuard,
+    /// ipset: a file with the text of `ipset save`, or `-` for standard input.
+    Ipset,
 }

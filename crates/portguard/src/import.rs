@@ -1,6 +1,8 @@
 //! Takes over what other programs have: settings as a drop-in of the configuration, the past and
 //! what is in force through the daemon, or straight into the ledger while no daemon runs.
 
+mod ipset;
+mod port_guard;
 mod port_trap;
 
 use std::{
@@ -11,12 +13,12 @@ use std::{
 };
 
 use portguard_api::order::{ImportOrder, ImportedHold, ImportedOffender, MeasureName, OrderDone};
-use portguard_core::{ListedHold, Offender, Record, Subject, Timestamp};
+use portguard_core::{List, ListedHold, Offender, Record, Subject, Timestamp};
 use portguard_store::{Ledger, Opening};
 use serde_json::json;
 
 use crate::{
-    cli::{Global, client::Client, show},
+    cli::{Global, client::Client, set, show},
     clock,
     config::{self, Config},
     daemon,
@@ -27,6 +29,10 @@ use port_trap::{PortTrapImport, Present};
 
 /// Name of the drop-in beside the configuration.
 const DROP_IN: &str = "conf.d/50-port-trap.toml";
+
+/// Name of the configuration of Dynamic Port Guard, and of the drop-in that it becomes.
+const PORT_GUARD_FILE: &str = "dynamic-port-guard.conf";
+const PORT_GUARD_DROP_IN: &str = "conf.d/50-dynamic-port-guard.toml";
 
 /// How many rows go to the daemon at once: a few hundred kilobytes of JSON, within what its
 /// socket takes in one request.
@@ -62,7 +68,8 @@ pub(crate) fn port_trap(global: &Global, folder: &Path, dry_run: bool) -> Result
         let line = format!("the drop-in that was there is kept as {}", kept.display());
         import.report.push(line);
     }
-    let refused = hand_over(global, &config, &import)?;
+    let past = Past { source: "port-trap", offenders: &import.offenders, holds: &import.holds };
+    let refused = hand_over(global, &config, &past)?;
     if refused > 0 {
         let line = format!("{refused} bans were not taken: protected, allowed or over by now");
         import.report.push(line);
@@ -94,8 +101,101 @@ fn write(path: &Path, text: &str) -> io::Result<Option<PathBuf>> {
     Ok(is_other.then_some(former))
 }
 
-/// Hands the past over and returns how many bans were not taken.
-fn hand_over(global: &Global, config: &Config, import: &PortTrapImport) -> Result<usize, Failed> {
+/// Takes over the text of `ipset save`; a dry run only tells what that would be.
+///
+/// # Errors
+/// When the text does not read, or nobody takes what it says.
+pub(crate) fn ipset(global: &Global, path: &Path, dry_run: bool) -> Result<(), Failed> {
+    let text = if path == Path::new("-") {
+        io::read_to_string(io::stdin())
+    } else {
+        fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+    };
+    let text = text.map_err(|error| unreadable(path, &error))?;
+    let mut import = ipset::read(&text, clock::now());
+    if !dry_run {
+        let loaded = config::load(&global.config, &daemon::surroundings());
+        let config = loaded.map_err(|mistakes| config::failed(&mistakes))?.config;
+        let past = Past { source: "ipset", offenders: &[], holds: &import.holds };
+        let refused = hand_over(global, &config, &past)?;
+        if refused > 0 {
+            let line = format!("{refused} entries were not taken: protected, allowed or reserved");
+            import.report.push(line);
+        }
+    }
+    tell_report(global, dry_run, import.holds.len(), &import.report)
+}
+
+/// Takes over the configuration of Dynamic Port Guard; a dry run only tells what that would be.
+///
+/// # Errors
+/// When the file does not read, or the configuration would not hold.
+pub(crate) fn port_guard(global: &Global, path: &Path, dry_run: bool) -> Result<(), Failed> {
+    let file = if path.is_dir() { path.join(PORT_GUARD_FILE) } else { path.to_owned() };
+    let bytes = fs::read(&file).map_err(|error| unreadable(&file, &error))?;
+    let mut import = port_guard::read(&String::from_utf8_lossy(&bytes));
+    let drop_in = global.config.parent().unwrap_or(Path::new("")).join(PORT_GUARD_DROP_IN);
+    let always: Vec<String> = import.always.iter().map(ToString::to_string).collect();
+    let text = format!(
+        "# Taken over from Dynamic Port Guard by `portguard import dynamic-port-guard`.\n\
+         # The list takes the place of the one in portguard.toml.\n\n\
+         [ports]\nalways = {}\nfollow = \"all\"\n",
+        json!(always)
+    );
+    let loaded = config::load_with(&global.config, &daemon::surroundings(), &drop_in, Some(&text));
+    let config = loaded.map_err(|mistakes| config::failed(&mistakes))?.config;
+    import.report.push(
+        "whatever listens is followed; the posture stays, as the other program relied on rules of \
+         somebody else to close the rest"
+            .to_owned(),
+    );
+    if dry_run {
+        tell_report(global, true, always.len(), &import.report)?;
+        let shown = format!("\n{} would say:\n{text}", drop_in.display());
+        return if global.json { Ok(()) } else { show::print(&shown) };
+    }
+    write(&drop_in, &text).map_err(|error| {
+        Failed::new(Turn::NotPermitted, format!("cannot write {}: {error}", drop_in.display()))
+    })?;
+    tell_report(global, false, always.len(), &import.report)?;
+    if !global.quiet && !global.json {
+        println!("{} is written", drop_in.display());
+        eprintln!(
+            "hint: stop Dynamic Port Guard, then `portguard lockdown` closes what nobody opens"
+        );
+    }
+    let socket = global.socket.clone().unwrap_or_else(|| config.socket());
+    set::reload(global, &socket)
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> Failed {
+    Failed::new(Turn::Usage, format!("cannot read {}: {error}", path.display()))
+}
+
+fn tell_report(
+    global: &Global,
+    dry_run: bool,
+    taken: usize,
+    report: &[String],
+) -> Result<(), Failed> {
+    if global.json {
+        return show::json(&json!({ "taken": taken, "written": !dry_run, "report": report }));
+    }
+    for line in report.iter().filter(|_| !global.quiet) {
+        println!("{line}");
+    }
+    Ok(())
+}
+
+/// What another program remembers, on its way to the daemon or into the ledger.
+struct Past<'a> {
+    source: &'static str,
+    offenders: &'a [(Subject, Offender)],
+    holds: &'a [ListedHold],
+}
+
+/// Hands the past over and returns how many measures were not taken.
+fn hand_over(global: &Global, config: &Config, import: &Past<'_>) -> Result<usize, Failed> {
     let socket = global.socket.clone().unwrap_or_else(|| config.socket());
     match UnixStream::connect(&socket) {
         Err(error) if is_absent(&error) => record(config, import).map(|()| 0),
@@ -108,10 +208,10 @@ fn is_absent(error: &io::Error) -> bool {
 }
 
 /// Hands the past to the running daemon and returns how many bans it did not take.
-fn order(socket: &Path, import: &PortTrapImport) -> Result<usize, Failed> {
+fn order(socket: &Path, import: &Past<'_>) -> Result<usize, Failed> {
     let client = Client::new(socket)?;
     let send = |holds, offenders| {
-        let order = ImportOrder { source: "port-trap".to_owned(), holds, offenders };
+        let order = ImportOrder { source: import.source.to_owned(), holds, offenders };
         client.post::<OrderDone>("/v1/import", &order)
     };
     for slice in import.offenders.chunks(SLICE) {
@@ -126,7 +226,7 @@ fn order(socket: &Path, import: &PortTrapImport) -> Result<usize, Failed> {
 }
 
 /// Puts the past into the ledger, for a daemon that comes up later.
-fn record(config: &Config, import: &PortTrapImport) -> Result<(), Failed> {
+fn record(config: &Config, import: &Past<'_>) -> Result<(), Failed> {
     let path: PathBuf = config.guard.state_dir.join("ledger.db");
     let (mut ledger, opening) = Ledger::open(&path, config.retention(), clock::now());
     if let Opening::InMemory { why, .. } = opening {
@@ -152,7 +252,12 @@ fn imported_offender((subject, past): &(Subject, Offender)) -> ImportedOffender 
 
 fn imported_hold(hold: &ListedHold) -> ImportedHold {
     ImportedHold {
-        measure: MeasureName::Ban,
+        measure: match hold.list {
+            List::Allow => MeasureName::Allow,
+            List::ThrottleHard => MeasureName::ThrottleHard,
+            List::ThrottleSoft => MeasureName::ThrottleSoft,
+            _ => MeasureName::Ban,
+        },
         subject: hold.subject.to_string(),
         since: seconds(hold.since),
         until: hold.until.moment().map(seconds),

@@ -76,9 +76,11 @@ fn run(global: &Global, command: Command) -> Result<ExitCode, Failed> {
         Command::Confirm => ports::posture(&client()?, global, PostureName::Confirm)?,
         Command::Rollback => ports::posture(&client()?, global, PostureName::Rollback)?,
         Command::Config { command } => configuration(global, command)?,
-        Command::Import { source: ImportSource::PortTrap, path, dry_run } => {
-            import::port_trap(global, &path, dry_run)?;
-        }
+        Command::Import { source, path, dry_run } => match source {
+            ImportSource::PortTrap => import::port_trap(global, &path, dry_run)?,
+            ImportSource::DynamicPortGuard => import::port_guard(global, &path, dry_run)?,
+            ImportSource::Ipset => import::ipset(global, &path, dry_run)?,
+        },
         Command::Completions { shell } => local::completions(shell),
         Command::Man { dir } => local::man(&dir)?,
     }
