@@ -3,6 +3,7 @@
 
 use std::{
     net::{IpAddr, SocketAddr},
+    path::PathBuf,
     time::Duration,
 };
 
@@ -59,6 +60,37 @@ impl Story {
     /// Starts a server on the guarded host.
     pub(crate) fn serve(&self, port: u16) -> Running {
         self.lab.guarded().serve(SocketAddr::new(GUARDED_V4, port))
+    }
+
+    /// Starts a server by another name of the program, as this user, on an address of the guarded
+    /// host. Returns the program's path as well.
+    pub(crate) fn serve_as(&self, name: &str, user: &str, at: &str) -> (Running, PathBuf) {
+        let program = self.daemon.home().join(name);
+        if !program.exists() {
+            std::fs::copy(lab::program::probe(), &program).expect("room for a small program");
+        }
+        let path = program.to_str().expect("a plain path");
+        let line = ["setpriv", "--reuid", user, "--clear-groups", path, "serve", at];
+        let server = self.lab.guarded().spawn(line);
+        assert_eq!(server.line(PATIENCE).as_deref(), Some("ready"), "nothing serves at {at}");
+        (server, program)
+    }
+
+    /// Returns how a port is reached, by which rule: `open follow`; nothing if it is not listed.
+    pub(crate) fn reach(&self, port: &str) -> String {
+        let rows = self.json(&["ports", "--all"]);
+        let rows = rows.as_array().expect("a list").iter().filter(|row| row["port"] == port);
+        let words = rows.map(|row| {
+            let word = |name: &str| row[name].as_str().unwrap_or_default().to_owned();
+            format!("{} {}", word("reach"), word("rule"))
+        });
+        words.collect::<Vec<_>>().join(", ")
+    }
+
+    /// Waits until a port is reached in this way.
+    pub(crate) fn wait_for_reach(&self, port: &str, reach: &str) {
+        let what = format!("{port} is {reach}");
+        eventually(&what, PATIENCE, || (self.reach(port) == reach).then_some(()));
     }
 
     /// Runs shell lines on the guarded host, each of which must succeed.
