@@ -68,12 +68,30 @@ impl Daemon {
     /// # Panics
     /// When it already runs.
     pub fn launch(&mut self) {
+        self.launch_finding(None);
+    }
+
+    /// Starts the daemon with this folder in front of those where it finds other programs.
+    ///
+    /// # Panics
+    /// When it already runs.
+    pub fn launch_with_path(&mut self, folder: &Path) {
+        self.launch_finding(Some(folder));
+    }
+
+    fn launch_finding(&mut self, folder: Option<&Path>) {
         assert!(self.child.is_none(), "the daemon already runs");
         let log = File::options().create(true).append(true).open(self.path("log"));
         let log = log.expect("the lab's own file");
+        let mut line = self.line(&["daemon"]);
+        if let Some(folder) = folder {
+            let path =
+                format!("PATH={}:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin", folder.display());
+            line.splice(0..0, ["env".into(), path.into()]);
+        }
         let child = self
             .host
-            .command(self.line(&["daemon"]))
+            .command(line)
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("a second handle of the log"))
             .stderr(log)

@@ -3,7 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that can not go on has failed")]
 
 mod bad_input;
+mod coexistence;
 mod command;
+mod lacking;
 mod ladder;
 mod ledger;
 mod lists;

@@ -35,6 +35,10 @@ const FOR_TESTS: &[Packaged] = &[
     ("setpriv", "util-linux"),
     ("sysctl", "procps"),
     ("sshd", "openssh-server"),
+    ("ping", "iputils-ping"),
+    ("conntrack", "conntrack"),
+    ("iptables-legacy", "iptables"),
+    ("nc", "netcat-openbsd"),
 ];
 
 /// Later versions of shear need a compiler that is newer than the workspace's `rust-version`.

@@ -275,9 +275,8 @@ impl FromStr for Approval {
                 Some(("unit", name)) if !name.is_empty() => approval.unit = Some(name.into()),
                 Some(("exe", path)) if path.starts_with('/') => approval.exe = Some(path.into()),
                 Some(("user", name)) if !name.is_empty() => approval.user = Some(name.into()),
-                Some(_) => return Err(ApprovalError::Word(word.to_owned())),
                 None if word.contains('/') => approval.ports.push(word.parse()?),
-                None => return Err(ApprovalError::Word(word.to_owned())),
+                Some(_) | None => return Err(ApprovalError::Word(word.to_owned())),
             }
         }
         if approval == Self::default() { Err(ApprovalError::Empty) } else { Ok(approval) }

@@ -8,7 +8,7 @@ mod owner;
 mod scan;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, btree_map::Entry},
     fs::File,
     io,
     os::unix::fs::FileExt as _,
@@ -139,9 +139,9 @@ impl Watcher {
         self.known.retain(|cookie, _| present.contains(cookie));
         let mut is_news = self.known.len() != before;
         for socket in found {
-            if !self.known.contains_key(&socket.cookie) {
+            if let Entry::Vacant(vacant) = self.known.entry(socket.cookie) {
                 is_news = true;
-                self.known.insert(socket.cookie, Known::new(&socket));
+                vacant.insert(Known::new(&socket));
             }
         }
         Ok(self.find_owners() || is_news)

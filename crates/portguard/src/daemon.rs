@@ -123,16 +123,10 @@ impl Daemon {
         signals: Sender<Signal>,
     ) -> Result<Self, Failed> {
         let environment = |error: std::io::Error| Failed::environment(error.to_string());
-        let now = clock::now();
-        let about = about(&config, now);
+        let about = about(&config, clock::now());
         let (inbox, inputs) = inbox::inbox();
         let (work, kernel, queues) = enforcer::queues();
-        let ledger_path = config.guard.state_dir.join("ledger.db");
-        let ledger = LedgerThread::open(&ledger_path, config.retention(), inbox.clone());
-        // A clock that is behind the journal is wrong; measures must not last until it is right.
-        if let Some(newest) = ledger.newest_moment() {
-            clock::begin_not_before(newest);
-        }
+        let ledger = open_ledger(&config, &inbox);
         let now = clock::now();
         let guard = prepared_guard(&config, ledger.standing(now), now);
         inbox.deliver(Fact::Noted(Note::Started { version: about.version.as_str().into() }));
@@ -189,16 +183,9 @@ impl Daemon {
             plans: Arc::new(RwLock::new(traps.plans())),
             protect: Arc::new(RwLock::new(config.protection())),
             hosts: Arc::new(RwLock::new(config.hosts())),
-            record: record.clone(),
+            record,
         };
-        if !config.guard.observe {
-            source::record::start(record.clone(), inbox.clone()).map_err(environment)?;
-            source::packets::start(config::LOG_GROUP, shared.plans.clone(), inbox.clone())
-                .map_err(environment)?;
-        }
-        source::listeners::start(inbox.clone()).map_err(environment)?;
-        source::host::start(shared.protect.clone(), inbox.clone()).map_err(environment)?;
-        source::hosts::start(shared.hosts.clone(), inbox.clone()).map_err(environment)?;
+        start_sources(&config, &shared, &inbox).map_err(environment)?;
         source::start("restore", move || restorer.run()).map_err(environment)?;
         source::start("api", move || {
             if let Err(error) = api::serve(listener, desk) {
@@ -360,6 +347,28 @@ fn prepared_guard(config: &Config, memory: Memory, now: Timestamp) -> Guard {
     let fact = Fact::Protected(protected);
     guard.handle_event(portguard_core::Event { at: now, fact }, now);
     guard
+}
+
+/// Opens the ledger. A clock that is behind its journal is wrong: measures must not last until it is
+/// right again.
+fn open_ledger(config: &Config, inbox: &Inbox) -> LedgerThread {
+    let path = config.guard.state_dir.join("ledger.db");
+    let ledger = LedgerThread::open(&path, config.retention(), inbox.clone());
+    if let Some(newest) = ledger.newest_moment() {
+        clock::begin_not_before(newest);
+    }
+    ledger
+}
+
+/// Starts the sources that know nothing of each other.
+fn start_sources(config: &Config, shared: &Shared, inbox: &Inbox) -> std::io::Result<()> {
+    if !config.guard.observe {
+        source::record::start(shared.record.clone(), inbox.clone())?;
+        source::packets::start(config::LOG_GROUP, shared.plans.clone(), inbox.clone())?;
+    }
+    source::listeners::start(inbox.clone())?;
+    source::host::start(shared.protect.clone(), inbox.clone())?;
+    source::hosts::start(shared.hosts.clone(), inbox.clone())
 }
 
 fn open_table(config: &Config) -> Result<Option<Table>, Failed> {

@@ -124,7 +124,7 @@ impl Guard {
                 self.lift_as_asked(measure, subject, author, now)
             }
             Command::LiftAllBans { author } => Ok(self.lift_all_bans(author, now)),
-            Command::Open { order, span } => self.open(order, span, now),
+            Command::Open { order, span } => self.open(&order, span, now),
             Command::Close(order) => self.close(order, now),
             Command::Lockdown(author) => self.lock_down(author, now),
             Command::Relax(author) => Ok(self.relax(author, now)),

@@ -53,7 +53,7 @@ impl Guard {
         let mut all: Vec<Exposure> =
             self.listening.sockets().map(|listener| self.exposure_of(listener)).collect();
         all.extend(self.open_without_listener());
-        all.sort_by(|one, other| order(one).cmp(&order(other)));
+        all.sort_by_cached_key(order);
         all.dedup();
         all
     }

@@ -34,11 +34,11 @@ impl Guard {
     /// Opens ports for a source or for everybody.
     pub(super) fn open(
         &mut self,
-        order: PortOrder,
+        order: &PortOrder,
         span: Span,
         now: Timestamp,
     ) -> Result<Done, Refusal> {
-        let PortOrder { ports, from, .. } = &order;
+        let PortOrder { ports, from, .. } = order;
         let from = from.filter(|subject| subject.prefix_len() > 0);
         if ports.len() > MOST_PORTS_OF_AN_ORDER {
             return Err(Refusal::too_many_ports_of_an_order(ports.len(), MOST_PORTS_OF_AN_ORDER));
@@ -55,9 +55,9 @@ impl Guard {
                 self.remove_door(Door { act: DoorAct::Shut, from: None, port: *port });
             }
             let door = Door { act: DoorAct::Open, from, port: *port };
-            self.put_door(door, until, &order, now);
+            self.put_door(door, until, order, now);
         }
-        self.note_doors(DoorAct::Open, from, &order, until, now);
+        self.note_doors(DoorAct::Open, &PortOrder { from, ..order.clone() }, until, now);
         if from.is_none() {
             self.forget_pending_shut(ports);
         }
@@ -99,12 +99,11 @@ impl Guard {
     fn close_for_a_while(&mut self, order: &PortOrder, now: Timestamp) -> Result<Done, Refusal> {
         let what = RiskyChange::Shut { ports: order.ports.clone() };
         self.refuse_if_pending()?;
-        match self.begin_probation(what, order.author, now) {
-            Some(deadline) => self.shut(order, Until::at(deadline), now)?,
-            None => {
-                self.end_openings(order, now);
-                self.shut(order, Until::FOREVER, now)?;
-            }
+        if let Some(deadline) = self.begin_probation(what, order.author, now) {
+            self.shut(order, Until::at(deadline), now)?;
+        } else {
+            self.end_openings(order, now);
+            self.shut(order, Until::FOREVER, now)?;
         }
         Ok(self.done(order.ports.len()))
     }
@@ -134,7 +133,7 @@ impl Guard {
         for port in &order.ports {
             self.put_door(Door { act: DoorAct::Shut, from: None, port: *port }, until, order, now);
         }
-        self.note_doors(DoorAct::Shut, None, order, until, now);
+        self.note_doors(DoorAct::Shut, &PortOrder { from: None, ..order.clone() }, until, now);
         Ok(())
     }
 
@@ -187,16 +186,8 @@ impl Guard {
         }
     }
 
-    fn note_doors(
-        &mut self,
-        act: DoorAct,
-        from: Option<Subject>,
-        order: &PortOrder,
-        until: Until,
-        now: Timestamp,
-    ) {
-        let (ports, service) = (order.ports.clone(), order.service.clone());
-        let author = order.author;
+    fn note_doors(&mut self, act: DoorAct, order: &PortOrder, until: Until, now: Timestamp) {
+        let PortOrder { ports, service, from, author } = order.clone();
         self.note(Note::Doors { act, from, ports, service, until, author }, now);
     }
 
@@ -276,7 +267,7 @@ impl Guard {
             author: Author::Administrator,
         };
         self.put_door(door, until, &order, now);
-        self.note_doors(door.act, door.from, &order, until, now);
+        self.note_doors(door.act, &order, until, now);
     }
 
     /// Takes over a door's element that the kernel held before the daemon came and the ledger does

@@ -14,7 +14,7 @@ pub fn probe_features() -> Features {
         socket: is_taken("socket wildcard <= 1 accept"),
         // The root group of the hierarchy is always there.
         cgroup: is_taken("socket cgroupv2 level 1 @groups accept"),
-        log: is_taken("log group 1 snaplen 128 queue-threshold 64"),
+        log: is_taken("log prefix \"probe\" group 1 snaplen 128 queue-threshold 64"),
     }
 }
 

@@ -206,9 +206,9 @@ fn an_approved_socket_is_followed_where_it_listens() {
         assert!(peer.meets_silence(here(80)), "an element alone opens nothing");
         let _one = TcpListener::bind(here(80)).unwrap();
         connected(peer.connect(here(80)));
-        let _specific = TcpListener::bind(here(81)).unwrap();
+        let specific = TcpListener::bind(here(81)).unwrap();
         assert!(peer.meets_silence(here(81)), "approved was a socket for all addresses");
-        drop(_specific);
+        drop(specific);
         let _wildcard = TcpListener::bind("0.0.0.0:81").unwrap();
         connected(peer.connect(here(81)));
         let datagrams = UdpSocket::bind("[::]:82").unwrap();

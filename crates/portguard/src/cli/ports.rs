@@ -1,5 +1,7 @@
 //! Commands about ports, listeners and the posture.
 
+use std::fmt::Write as _;
+
 use portguard_api::{
     order::OrderDone,
     port::{
@@ -66,12 +68,13 @@ fn rulings(client: &Client, global: &Global) -> Result<(), Failed> {
 pub(crate) fn open(
     client: &Client,
     global: &Global,
-    what: String,
+    what: &str,
     from: Option<Subject>,
     span: Option<Span>,
 ) -> Result<(), Failed> {
     let from_text = from.map(|from| from.to_string());
-    let order = OpenOrder { what: what.clone(), from: from_text.clone(), span: span.map(written) };
+    let order =
+        OpenOrder { what: what.to_owned(), from: from_text.clone(), span: span.map(written) };
     let done: OrderDone = client.post("/v1/open", &order)?;
     let whom = from_text.map(|from| format!(" for {from}")).unwrap_or_default();
     let until = match span {
@@ -85,11 +88,11 @@ pub(crate) fn open(
 pub(crate) fn close(
     client: &Client,
     global: &Global,
-    what: String,
+    what: &str,
     from: Option<Subject>,
 ) -> Result<(), Failed> {
     let from = from.map(|from| from.to_string());
-    let order = CloseOrder { what: what.clone(), from: from.clone() };
+    let order = CloseOrder { what: what.to_owned(), from: from.clone() };
     let done: OrderDone = client.post("/v1/close", &order)?;
     let whom = from.map(|from| format!(" for {from}")).unwrap_or_default();
     tell(global, &done, &format!("{what} is closed{whom}"))?;
@@ -175,7 +178,8 @@ fn preview_text(preview: &Lockdown) -> String {
         out.push_str("\nlive connections that are kept:\n");
         out.push_str(&session_table(&preview.kept));
         if preview.kept_more > 0 {
-            out.push_str(&format!("and {} more\n", preview.kept_more));
+            // Writing to a string does not fail.
+            let _ = writeln!(out, "and {} more", preview.kept_more);
         }
     }
     out

@@ -87,6 +87,16 @@ pub(crate) fn status(status: &view::Status) -> String {
     );
     row("packet log", record_line(&status.record));
     row("traps", format!("{} set, {} can not be set", status.traps_set, status.traps_missing));
+    out + &sources(status)
+}
+
+/// Returns how each source does, and what was given up.
+fn sources(status: &view::Status) -> String {
+    let mut out = String::new();
+    let mut row = |name: &str, value: String| {
+        // As above.
+        let _ = writeln!(out, "{name:<14} {value}");
+    };
     for source in std::iter::once(&status.ledger).chain(&status.sources) {
         let detail = source.detail.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
         row(&source.name, format!("{}{detail}", source.health));

@@ -104,8 +104,8 @@ fn ranges(word: &str) -> Option<Vec<PortRange>> {
         .split_once('/')
         .or_else(|| word.split_once(':').filter(|(first, _)| matches!(*first, "tcp" | "udp")));
     let (protocols, numbers): (&[&str], &str) = match parts {
-        Some(("tcp", numbers)) | Some((numbers, "tcp")) => (&["tcp"], numbers),
-        Some(("udp", numbers)) | Some((numbers, "udp")) => (&["udp"], numbers),
+        Some(("tcp", numbers) | (numbers, "tcp")) => (&["tcp"], numbers),
+        Some(("udp", numbers) | (numbers, "udp")) => (&["udp"], numbers),
         Some(_) => return None,
         None => (&["tcp", "udp"], word.as_str()),
     };

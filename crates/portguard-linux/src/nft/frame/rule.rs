@@ -215,17 +215,17 @@ fn traps(spec: &FrameSpec, verdicts: &mut Verdicts) -> Vec<String> {
         .iter()
         .filter(|trap| !trap.ports.is_empty())
         .flat_map(|trap| match (trap.protocol, trap.evidence) {
-            (Protocol::Tcp, TrapEvidence::Handshake) => handshake(trap, spec.log_group),
+            (Protocol::Tcp, TrapEvidence::Handshake) => handshake(trap, spec),
             (Protocol::Tcp, TrapEvidence::Probe) => {
                 let probe = "tcp flags & (fin|syn|rst|ack) == syn";
-                [handshake(trap, spec.log_group), probed(trap, probe, spec.log_group)].concat()
+                [handshake(trap, spec), probed(trap, probe, spec)].concat()
             }
             (Protocol::Udp, _) => {
                 // Answers to what this host asked from a port of the same number are no probes.
                 let probe = "ct direction original";
                 let block = verdicts.block("trap");
                 let drop = format!(r#"{} {probe} {block} comment "trap probe""#, target(trap));
-                [probed(trap, probe, spec.log_group), vec![drop]].concat()
+                [probed(trap, probe, spec), vec![drop]].concat()
             }
         })
         .collect()
@@ -235,33 +235,42 @@ fn traps(spec: &FrameSpec, verdicts: &mut Verdicts) -> Vec<String> {
 ///
 /// `assured` says that this packet follows our own SYN/ACK. It is let in, so that the host's TCP
 /// verifies it and the trap's listener gets the connection; all later ones meet the ban.
-fn handshake(trap: &TrapRule, log_group: u16) -> Vec<String> {
+fn handshake(trap: &TrapRule, spec: &FrameSpec) -> Vec<String> {
     let completes = "ct direction original ct state established ct status assured";
+    let told = trap_log(spec, "trap:handshake").map(|log| format!("{log} ")).unwrap_or_default();
     listings(trap, List::Ban)
         .into_iter()
         .map(|listing| {
             format!(
-                "{} {completes} {listing} log group {log_group} prefix \"trap:handshake\" \
-                 snaplen {LOGGED_BYTES} accept comment \"trap handshake\"",
+                "{} {completes} {listing} {told}accept comment \"trap handshake\"",
                 target(trap)
             )
         })
         .collect()
 }
 
+/// Returns the statement that tells the guard of a touched trap; none if the kernel can not.
+fn trap_log(spec: &FrameSpec, what: &str) -> Option<String> {
+    let group = spec.log_group;
+    let log = format!("log group {group} prefix \"{what}\" snaplen {LOGGED_BYTES}");
+    spec.features.log.then_some(log)
+}
+
 /// Throttles on a packet that anybody can forge, and tells of it.
 ///
 /// `add` leaves an element that is there as it is: a probe must not shorten a longer throttle.
-fn probed(trap: &TrapRule, probe: &str, log_group: u16) -> Vec<String> {
+fn probed(trap: &TrapRule, probe: &str, spec: &FrameSpec) -> Vec<String> {
     let target = target(trap);
     let mut rules: Vec<_> = listings(trap, List::ThrottleHard)
         .into_iter()
         .map(|listing| format!(r#"{target} {probe} {listing} comment "trap probe""#))
         .collect();
-    rules.push(format!(
-        "{target} {probe} limit rate {PROBE_LOGS_PER_SECOND}/second \
-         log group {log_group} prefix \"trap:probe\" snaplen {LOGGED_BYTES} comment \"trap probe\""
-    ));
+    rules.extend(trap_log(spec, "trap:probe").map(|log| {
+        format!(
+            "{target} {probe} limit rate {PROBE_LOGS_PER_SECOND}/second {log} \
+             comment \"trap probe\""
+        )
+    }));
     rules
 }
 

@@ -58,12 +58,11 @@ pub(super) fn check(
 /// Returns the verdict of the first list that a packet meets.
 fn verdict(found: &[Found]) -> &'static str {
     match found.iter().map(|found| found.element.list).min() {
-        None => "none",
         Some(List::Protect) => "protected",
         Some(List::Allow) => "allowed",
         Some(List::Ban) => "banned",
         Some(List::ThrottleHard | List::ThrottleSoft) => "throttled",
-        Some(_) => "none",
+        _ => "none",
     }
 }
 
