@@ -96,9 +96,10 @@ fn step(all: bool) -> impl Strategy<Value = Step> {
     let port = 0..4_u8;
     let door =
         (any::<bool>(), port.clone(), prop::option::of(0..3_u8)).prop_map(|(shut, port, from)| {
-            match shut {
-                true => Door { act: DoorAct::Shut, from: None, port: number(port) },
-                false => Door { act: DoorAct::Open, from: from.map(source), port: number(port) },
+            if shut {
+                Door { act: DoorAct::Shut, from: None, port: number(port) }
+            } else {
+                Door { act: DoorAct::Open, from: from.map(source), port: number(port) }
             }
         });
     // The administrator's own hand may shut anything at once.

@@ -65,9 +65,9 @@ impl Story {
         let rows = self.guard.exposures().into_iter();
         let rows = rows.filter(|row| row.ports.to_string() == port);
         let words = rows.map(|row| {
-            let grants: String =
-                row.grants.iter().map(|(subject, _)| format!(" +{subject}")).collect();
-            format!("{} {}{grants}", row.reach, row.rule)
+            let grants = row.grants.iter().map(|(subject, _)| format!("+{subject}"));
+            let words = [row.reach.to_string(), row.rule.to_owned()].into_iter().chain(grants);
+            words.collect::<Vec<_>>().join(" ")
         });
         words.collect::<Vec<_>>().join(", ")
     }

@@ -115,7 +115,7 @@ proptest! {
                     && host.is_none_or(|host| host == row.0)
                     && port.is_none_or(|port| row.3 != 1 && port == row.1)
                     && rule.is_none_or(|rule| rule == reason(row) || rule == word(reason(row)))
-                    && since.is_none_or(|since| number - 1 >= since)
+                    && since.is_none_or(|since| *number > since)
                     && after.is_none_or(|after| *number > after)
             })
             .map(|(number, _)| number)
