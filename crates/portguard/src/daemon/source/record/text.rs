@@ -104,19 +104,19 @@ impl TextFile {
             self.looked = Some(Instant::now());
             self.forget_moved_file();
         }
-        let length = self.waiting.len() as u64;
         if self.file.is_none() {
             let file = open(&self.path)?;
             let size = file.metadata()?.len();
             self.file = Some((file, size));
         }
         let Some((file, size)) = &mut self.file else { return Ok(()) };
-        if *size + length > self.most {
+        if *size + self.waiting.len() as u64 > self.most {
             file.set_len(0)?;
             *size = 0;
         }
-        file.write_all(self.waiting.as_bytes())?;
-        *size += length;
+        let lines = last_lines(self.waiting.as_bytes(), self.most);
+        file.write_all(lines)?;
+        *size += lines.len() as u64;
         Ok(())
     }
 
@@ -130,6 +130,15 @@ impl TextFile {
             _ => self.file = None,
         }
     }
+}
+
+/// Returns the last whole lines of a text, as many as fit into so many bytes; those before them would
+/// be cut away at once.
+fn last_lines(text: &[u8], most: u64) -> &[u8] {
+    let most = usize::try_from(most).unwrap_or(usize::MAX);
+    let Some(over) = text.len().checked_sub(most).filter(|over| *over > 0) else { return text };
+    let end = text[over - 1..].iter().position(|byte| *byte == b'\n');
+    end.map_or(&[], |end| &text[over + end..])
 }
 
 fn open(path: &Path) -> io::Result<File> {
@@ -199,6 +208,22 @@ mod tests {
         }
         assert!(lines(&path) > 0);
         assert_eq!(text.trouble(), None);
+    }
+
+    #[test]
+    fn of_more_than_fits_the_last_whole_lines_are_kept() {
+        let cases: [(&str, u64, &str); 6] = [
+            ("one\ntwo\n", 8, "one\ntwo\n"),
+            ("one\ntwo\n", 7, "two\n"),
+            ("one\ntwo\n", 4, "two\n"),
+            ("one\ntwo\n", 3, ""),
+            ("one\ntwo\n", 0, ""),
+            ("", 0, ""),
+        ];
+        for (text, most, expected) in cases {
+            let kept = last_lines(text.as_bytes(), most);
+            assert_eq!(kept, expected.as_bytes(), "{text:?} in {most} bytes");
+        }
     }
 
     #[test]
