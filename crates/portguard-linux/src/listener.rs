@@ -24,14 +24,17 @@ use self::{
 };
 
 /// How often the socket counts are looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(40);
+const LOOK_EVERY: Duration = Duration::from_millis(75);
 
-/// How often the kernel is asked at most. Where connections come and go the counts change all the
-/// time; then this is what bounds the effort.
-const ASK_AFTER: Duration = Duration::from_millis(80);
+/// How often the kernel is asked in the long run at most. Where connections come and go the counts
+/// change all the time; then this is what bounds the effort.
+const ASK_EVERY: Duration = Duration::from_millis(90);
+
+/// How many questions may come ahead of that, so that a few changes in a row are seen at once.
+const MOST_AHEAD: u32 = 8;
 
 /// How often it is asked at least: a socket that opens as another closes leaves the counts alone.
-const ASK_WITHIN: Duration = Duration::from_secs(1);
+const ASK_WITHIN: Duration = Duration::from_secs(2);
 
 /// Most listeners that are told of; those with the lowest ports.
 const MOST_LISTENERS: usize = 4_096;
@@ -39,14 +42,19 @@ const MOST_LISTENERS: usize = 4_096;
 /// How often the owner of a new socket is looked for; a socket of the kernel's own has none.
 const OWNER_TRIES: u8 = 3;
 
+/// How many sockets are in use, for each protocol and family in the order of `/proc/net`.
+type Counts = [u32; 16];
+
 /// Watches listeners.
 #[derive(Debug)]
 pub struct Watcher {
     scan: Scan,
     counts: [File; 2],
     known: BTreeMap<u64, Known>,
-    last_counts: Vec<u8>,
+    last_counts: Counts,
     asked: Option<Instant>,
+    /// Until when the questions so far were paid for.
+    paid: Instant,
     omitted: usize,
 }
 
@@ -71,8 +79,9 @@ impl Watcher {
                 File::open("/proc/thread-self/net/sockstat6")?,
             ],
             known: BTreeMap::new(),
-            last_counts: Vec::new(),
+            last_counts: Counts::default(),
             asked: None,
+            paid: Instant::now(),
             omitted: 0,
         })
     }
@@ -104,24 +113,27 @@ impl Watcher {
     /// Returns whether the kernel is to be asked now.
     fn is_due(&mut self) -> io::Result<bool> {
         let Some(asked) = self.asked.map(|asked| asked.elapsed()) else { return Ok(true) };
-        if asked < ASK_AFTER {
+        let now = Instant::now();
+        if self.paid > now + ASK_EVERY * MOST_AHEAD {
             return Ok(false);
         }
-        Ok(asked >= ASK_WITHIN || self.counts()? != self.last_counts)
+        let is_due = asked >= ASK_WITHIN || self.counts()? != self.last_counts;
+        if is_due {
+            self.paid = self.paid.max(now) + ASK_EVERY;
+        }
+        Ok(is_due)
     }
 
     /// Reads how many sockets there are of each kind.
-    fn counts(&self) -> io::Result<Vec<u8>> {
-        let mut counts = vec![0; 1_024];
-        let mut length = 0;
+    fn counts(&self) -> io::Result<Counts> {
+        let mut counts = Counts::default();
+        let mut rest = counts.iter_mut();
+        let mut text = [0; 1_024];
         for file in &self.counts {
-            length += file.read_at(&mut counts[length..], 0)?;
+            let length = file.read_at(&mut text, 0)?;
+            in_use(&text[..length]).zip(&mut rest).for_each(|(count, place)| *place = count);
         }
-        counts.truncate(length);
-        // Memory in use changes with every packet that waits.
-        let lines = counts.split(|byte| *byte == b'\n');
-        let inuse = lines.flat_map(|line| line.split(|byte| *byte == b' ').take(3));
-        Ok(inuse.flatten().copied().collect())
+        Ok(counts)
     }
 
     /// Asks the kernel, and returns whether anything is new or gone.
@@ -172,6 +184,16 @@ impl Watcher {
     }
 }
 
+/// Returns the counts of a text like `TCP: inuse 5 orphan 0 tw 0 alloc 6 mem 0`. What follows the
+/// first number changes with every packet that waits.
+fn in_use(text: &[u8]) -> impl Iterator<Item = u32> {
+    text.split(|byte| *byte == b'\n').filter_map(|line| {
+        let mut words = line.split(|byte| *byte == b' ').skip(1);
+        let count = words.next().filter(|word| *word == b"inuse").and(words.next())?;
+        str::from_utf8(count).ok()?.parse().ok()
+    })
+}
+
 /// Returns the owners of sockets by their inode numbers; those that can not be told are left out.
 pub(crate) fn owners_of(inodes: impl Iterator<Item = u64>) -> BTreeMap<u64, Owner> {
     let inodes: Vec<u32> = inodes.filter_map(|inode| u32::try_from(inode).ok()).collect();
@@ -190,5 +212,19 @@ impl Known {
             owner: owner::unnamed(socket.user),
         };
         Self { listener, inode: socket.inode, tries_left: OWNER_TRIES }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_are_those_of_sockets_in_use() {
+        let text =
+            b"sockets: used 290\nTCP: inuse 5 orphan 0 tw 7 alloc 6 mem 1\nUDP: inuse 2 mem 0\n\
+                     UDPLITE: inuse 0\nRAW: inuse 0\nFRAG: inuse 0 memory 0\n";
+        assert_eq!(in_use(text).collect::<Vec<_>>(), [5, 2, 0, 0, 0]);
+        assert_eq!(in_use(b"TCP: inuse many\nTCP:\n\n").count(), 0);
     }
 }

@@ -45,7 +45,7 @@ impl Features {
             (
                 self.socket,
                 "no `socket` expression: `ports.follow = \"all\"` opens nothing, approved ports \
-                 close up to a second after their listener",
+                 close up to two seconds after their listener",
             ),
             (
                 self.cgroup,
