@@ -25,18 +25,23 @@ pub(crate) fn read(text: &str, now: Timestamp) -> IpsetImport {
     let mut import = IpsetImport::default();
     let mut unknown: BTreeMap<String, usize> = BTreeMap::new();
     let mut taken: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut defaults: BTreeMap<&str, Defaults> = BTreeMap::new();
     let mut troubles = Vec::new();
     for (line, number) in text.lines().zip(1..) {
         let words: Vec<&str> = line.split_whitespace().collect();
         match *words.as_slice() {
-            [] | ["create" | "-N" | "flush" | "COMMIT" | "quit", ..] => {}
+            ["create" | "-N", set, ref options @ ..] => {
+                defaults.insert(set, Defaults::of(options));
+            }
+            [] | ["flush" | "COMMIT" | "quit", ..] => {}
             [word, ..] if word.starts_with('#') => {}
             ["add" | "-A", set, entry, ref options @ ..] => {
                 let Some(measure) = measure_of(set) else {
                     *unknown.entry(set.to_owned()).or_default() += 1;
                     continue;
                 };
-                match holds(measure, (set, entry), options, now) {
+                let defaults = defaults.get(set).copied().unwrap_or_default();
+                match holds(measure, (set, entry), (options, defaults), now) {
                     Ok(holds) => {
                         *taken.entry(set).or_default() += 1;
                         import.holds.extend(holds);
@@ -79,17 +84,14 @@ fn measure_of(set: &str) -> Option<Measure> {
 fn holds(
     measure: Measure,
     (set, entry): (&str, &str),
-    options: &[&str],
+    (options, defaults): (&[&str], Defaults),
     now: Timestamp,
 ) -> Result<Vec<ListedHold>, String> {
     if options.contains(&"nomatch") {
         return Err(format!("{set} excepts {entry} (`nomatch`), which no list of ours does"));
     }
-    let after = |name: &str| {
-        let at = options.iter().position(|option| *option == name)?;
-        options.get(at + 1).copied()
-    };
-    let until = match after("timeout").map(str::parse) {
+    let until = match after(options, "timeout").map(str::parse) {
+        None if defaults.timeout > 0 => Until::at(now.plus(Duration::from_secs(defaults.timeout))),
         None | Some(Ok(0)) => Until::FOREVER,
         Some(Ok(seconds)) => Until::at(now.plus(Duration::from_secs(seconds))),
         Some(Err(_)) => return Err(format!("the timeout of {entry} is no number")),
@@ -105,7 +107,38 @@ fn holds(
         author: Author::Import,
         reason: reason.as_str().into(),
     };
-    Ok(subjects(entry)?.into_iter().map(hold).collect())
+    let subjects = subjects(entry)?.into_iter();
+    Ok(subjects.map(|subject| hold(defaults.widened(subject))).collect())
+}
+
+/// What a set's definition says of entries that do not say it themselves.
+#[derive(Clone, Copy, Debug, Default)]
+struct Defaults {
+    /// Seconds; 0 for ever.
+    timeout: u64,
+    /// How wide its entries are, though they are written without it.
+    netmask: Option<u8>,
+}
+
+impl Defaults {
+    fn of(options: &[&str]) -> Self {
+        let number = |name| after(options, name).and_then(|text| text.parse::<u64>().ok());
+        let netmask = number("netmask").and_then(|length| u8::try_from(length).ok());
+        Self { timeout: number("timeout").unwrap_or(0), netmask }
+    }
+
+    fn widened(self, subject: Subject) -> Subject {
+        match self.netmask {
+            Some(length) if length < subject.prefix_len() => subject.widened(length),
+            _ => subject,
+        }
+    }
+}
+
+/// Returns the word after an option's name.
+fn after<'a>(options: &[&'a str], name: &str) -> Option<&'a str> {
+    let at = options.iter().position(|option| *option == name)?;
+    options.get(at + 1).copied()
 }
 
 fn list_of(measure: Measure) -> List {
@@ -203,6 +236,17 @@ mod tests {
                 "throttle_hard_v6: 1 entries are taken over",
                 "whitelist: 1 entries are taken over",
             ]
+        );
+    }
+
+    #[test]
+    fn what_an_entry_does_not_say_its_set_does() {
+        let text = "create blacklist hash:ip family inet bucketsize 12 initval 0x1 netmask 24 timeout 600\n\
+            add blacklist 203.0.113.0\n\
+            add blacklist 198.51.100.0 timeout 60 packets 1 bytes 40\n";
+        assert_eq!(
+            told(text)[..2],
+            ["ban 203.0.113.0/24 600 ipset blacklist", "ban 198.51.100.0/24 60 ipset blacklist"]
         );
     }
 

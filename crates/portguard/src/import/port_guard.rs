@@ -30,9 +30,12 @@ pub(crate) fn read(text: &str) -> PortGuardImport {
                     }
                 }
             }
-            "INTERVAL" => import.report.push(
+            "INTERVAL" | "CHECK_INTERVAL" => import.report.push(
                 "INTERVAL: ports follow their listeners at once; there is nothing to wait for"
                     .to_owned(),
+            ),
+            "FIREWALL_TOOL" => import.report.push(
+                "FIREWALL_TOOL: the kernel's nf_tables are spoken to without a tool".to_owned(),
             ),
             "IPTABLES_CHAIN" => import.report.push(format!(
                 "IPTABLES_CHAIN: the chain {} is the other program's; take it away with it",
