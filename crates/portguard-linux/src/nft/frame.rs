@@ -166,6 +166,7 @@ impl FrameSpec {
         definitions.extend(definition::meters(self));
         definitions.extend(definition::service_meters(self));
         definitions.extend(definition::units(self));
+        definitions.extend(definition::lingering(self));
         definitions
     }
 

@@ -218,6 +218,31 @@ fn an_approved_socket_is_followed_where_it_listens() {
     });
 }
 
+/// Connects from the same port of the peer's twice; the host closes the first connection first.
+fn meets_what_is_left(peer: &Peer, listener: &TcpListener, to: SocketAddr) -> bool {
+    let theirs = peer.connect_from(5_000, to).unwrap();
+    drop(accepted(listener));
+    drop(theirs);
+    peer.connect_from(5_000, to).is_ok()
+}
+
+#[test]
+fn what_is_left_of_a_connection_is_not_in_the_way_of_the_next() {
+    alone(|| {
+        let (peer, mut table) = (Peer::joined(), closed(following(Follow::All)));
+        for to in [here(80), here_v6(80)] {
+            let listener = TcpListener::bind(to).unwrap();
+            assert!(meets_what_is_left(&peer, &listener, to), "{to}");
+        }
+        let _ = table.apply_frame(&spec(following(Follow::Approved))).unwrap();
+        let listener = TcpListener::bind(here(81)).unwrap();
+        apply(&mut table, &[install_for_ever("follow 10.9.0.1 tcp/81")]);
+        assert!(meets_what_is_left(&peer, &listener, here(81)));
+        apply(&mut table, &[Change::Remove(element("follow 10.9.0.1 tcp/81"))]);
+        assert!(peer.meets_silence(here(81)), "not approved any more");
+    });
+}
+
 #[test]
 fn a_grace_outlives_the_listener() {
     alone(|| {

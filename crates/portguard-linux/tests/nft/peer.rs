@@ -3,14 +3,17 @@
 use std::{
     fs::{self, File},
     io,
-    net::{SocketAddr, TcpStream},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream},
     os::fd::AsFd,
     process::{Child, Command, Stdio},
     thread,
     time::Duration,
 };
 
-use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+use rustix::{
+    net::{AddressFamily, SocketType, sockopt::Timeout},
+    thread::{LinkNameSpaceType, move_into_link_name_space},
+};
 
 use crate::namespace::{eventually, run};
 
@@ -78,6 +81,22 @@ impl Peer {
     /// Connects to an address that answers.
     pub(crate) fn connect(&self, to: SocketAddr) -> Attempt {
         self.attempt(to, ANSWER_LIMIT)
+    }
+
+    /// Connects from one port of the peer's to an address that answers.
+    pub(crate) fn connect_from(&self, port: u16, to: SocketAddr) -> io::Result<TcpStream> {
+        self.visit(|| {
+            let (family, from): (_, IpAddr) = match to {
+                SocketAddr::V4(_) => (AddressFamily::INET, Ipv4Addr::UNSPECIFIED.into()),
+                SocketAddr::V6(_) => (AddressFamily::INET6, Ipv6Addr::UNSPECIFIED.into()),
+            };
+            let socket = rustix::net::socket(family, SocketType::STREAM, None)?;
+            rustix::net::sockopt::set_socket_reuseaddr(&socket, true)?;
+            rustix::net::sockopt::set_socket_timeout(&socket, Timeout::Send, Some(SILENCE))?;
+            rustix::net::bind(&socket, &SocketAddr::new(from, port))?;
+            rustix::net::connect(&socket, &to)?;
+            Ok(socket.into())
+        })
     }
 
     /// Returns whether an attempt to connect meets no answer.

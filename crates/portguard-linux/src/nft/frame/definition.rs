@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use portguard_core::{Family, Protocol, Rate, Strength};
+use portguard_core::{Family, Follow, Protocol, Rate, Strength};
 
 use super::{FrameSpec, Rates};
 use crate::nft::set::{ListSet, unit_set_name};
@@ -44,6 +44,13 @@ pub(in crate::nft) struct SetDefinition {
 
 /// How many control groups one approval has at a time.
 const GROUPS: u32 = 1_024;
+
+/// The set of the ports that let a followed connection in lately.
+pub(super) const LINGERING: &str = "lingering";
+
+/// How long a port stays in it, in seconds: as long as a socket that closed first stays with its
+/// connection's addresses and ports (`TCP_TIMEWAIT_LEN`, `include/net/tcp.h`).
+const LINGERING_FOR: u64 = 60;
 
 /// The families that services are metered by.
 pub(super) const SERVICE_FAMILIES: [Family; 2] = [Family::V4, Family::V6];
@@ -180,6 +187,21 @@ pub(super) fn units(spec: &FrameSpec) -> Vec<SetDefinition> {
     spec.unit_levels.iter().map(unit).collect()
 }
 
+/// Returns the definition of [`LINGERING`] if the frame has a use for it. It has room for every port,
+/// because a full set would let nobody in.
+pub(super) fn lingering(spec: &FrameSpec) -> Option<SetDefinition> {
+    let is_used = spec.ports.follow == Follow::Approved && spec.features.socket;
+    is_used.then(|| SetDefinition {
+        name: LINGERING.to_owned(),
+        flags: TIMED_AND_DYNAMIC,
+        key_type: SERVICE,
+        size: 1 << 16,
+        timeout: LINGERING_FOR * 1000,
+        counter: false,
+        comment: None,
+    })
+}
+
 /// Returns the definition of one rate meter.
 ///
 /// A source is forgotten when its allowance is full again, which makes it equal to a source never
@@ -215,6 +237,7 @@ fn type_name(key_type: u32) -> &'static str {
         IPV4_ADDRESS => "ipv4_addr",
         IPV6_ADDRESS => "ipv6_addr",
         CGROUP => "cgroupsv2",
+        SERVICE => "inet_service",
         with_port if with_port >> 12 == IPV4_ADDRESS => "ipv4_addr . inet_proto . inet_service",
         _ => "ipv6_addr . inet_proto . inet_service",
     }

@@ -5,8 +5,8 @@ use portguard_core::{Approval, Family, Follow, List, Protocol, service::PortRang
 
 use super::{
     FrameSpec,
-    definition::{SERVICE_FAMILIES, service_meter_name},
-    rule::{Chain, address_of, of_list, spare_protected},
+    definition::{LINGERING, SERVICE_FAMILIES, service_meter_name},
+    rule::{Chain, address_of, of_list, spare},
     verdict::{RATES, Verdicts, of_set},
 };
 use crate::nft::set::{ListSet, unit_set_name};
@@ -29,10 +29,11 @@ pub(super) fn doors(spec: &FrameSpec, verdicts: &mut Verdicts) -> Chain {
 
 /// Returns the chain that holds sources to the rates of services; none if no service has one.
 pub(super) fn rates(spec: &FrameSpec, verdicts: &mut Verdicts) -> Option<Chain> {
-    let mut rules = spare_protected(&spec.sets());
-    let protections = rules.len();
-    for (name, service) in &spec.ports.services {
-        let Some(rate) = service.rate else { continue };
+    let services = spec.ports.services.iter();
+    let rated: Vec<_> =
+        services.filter_map(|(name, service)| Some((name, service, service.rate?))).collect();
+    let mut rules = Vec::new();
+    for (name, service, rate) in &rated {
         let block = verdicts.block(&format!("rate {name}"));
         for ports in port_matches(&service.ports) {
             for family in SERVICE_FAMILIES {
@@ -48,8 +49,12 @@ pub(super) fn rates(spec: &FrameSpec, verdicts: &mut Verdicts) -> Option<Chain> 
             }
         }
     }
+    let ports = merged(rated.iter().flat_map(|(_, service, _)| &service.ports));
+    let elsewhere =
+        format!("th dport != {{ {} }} return comment \"service rates\"", listed(&ports));
+    let first = [vec![elsewhere], spare(&spec.sets(), List::Protect)].concat();
     let name = RATES.to_owned();
-    (rules.len() > protections).then_some(Chain { name, hook: None, rules })
+    (!rules.is_empty()).then(|| Chain { name, hook: None, rules: [first, rules].concat() })
 }
 
 fn never(spec: &FrameSpec, verdicts: &mut Verdicts) -> Vec<String> {
@@ -110,15 +115,44 @@ fn graces(spec: &FrameSpec, verdicts: &mut Verdicts) -> Vec<String> {
 
 /// A port opens for as long as something listens: the `socket` expression finds the very socket
 /// that would get the packet.
+///
+/// That may also be what is left of a connection that this host closed first, if the peer begins
+/// another one from the same port; `wildcard` and `cgroupv2` do not match such a socket, but
+/// `transparent` does, with either value.
 fn followed(spec: &FrameSpec, verdicts: &mut Verdicts) -> Vec<String> {
     match spec.ports.follow {
         Follow::None => Vec::new(),
         Follow::All if !spec.features.socket => Vec::new(),
         Follow::All => {
             let allow = verdicts.allow_in_measure("follow");
-            vec![format!("socket wildcard <= 1 {allow} comment \"follow\"")]
+            vec![format!("socket transparent <= 1 {allow} comment \"follow\"")]
         }
-        Follow::Approved => [units(spec, verdicts), followed_one_by_one(spec, verdicts)].concat(),
+        Follow::Approved => {
+            let left_over = left_over(spec, verdicts);
+            [units(spec, verdicts), followed_one_by_one(spec, verdicts), left_over].concat()
+        }
+    }
+}
+
+/// What is left of a connection has no owner any more; it counts as approved while the port lets
+/// connections in. Whether something still listens there is the kernel's to say.
+fn left_over(spec: &FrameSpec, verdicts: &mut Verdicts) -> Vec<String> {
+    if !spec.features.socket {
+        return Vec::new();
+    }
+    let allow = verdicts.allow_in_measure("follow lingering");
+    vec![
+        "socket wildcard <= 1 return comment \"follow\"".to_owned(),
+        format!("th dport @{LINGERING} socket transparent <= 1 {allow} comment \"follow\""),
+    ]
+}
+
+/// Returns the statement that keeps the port for what is left of a connection later.
+fn linger(spec: &FrameSpec) -> String {
+    if spec.features.socket {
+        format!("update @{LINGERING} {{ th dport }} ")
+    } else {
+        String::new()
     }
 }
 
@@ -127,6 +161,7 @@ fn units(spec: &FrameSpec, verdicts: &mut Verdicts) -> Vec<String> {
     if !spec.features.cgroup {
         return Vec::new();
     }
+    let linger = linger(spec);
     let mut rules = Vec::new();
     for (index, level) in &spec.unit_levels {
         let Some(approval) = spec.ports.approvals.get(usize::from(*index)) else { continue };
@@ -134,7 +169,7 @@ fn units(spec: &FrameSpec, verdicts: &mut Verdicts) -> Vec<String> {
         let allow = verdicts.allow_in_measure(&format!("follow {set}"));
         for ports in approved_ports(approval) {
             rules.push(format!(
-                "{ports}socket cgroupv2 level {level} @{set} {allow} comment \"follow\""
+                "{ports}socket cgroupv2 level {level} @{set} {linger}{allow} comment \"follow\""
             ));
         }
     }
@@ -151,7 +186,7 @@ fn approved_ports(approval: &Approval) -> Vec<String> {
 /// Sockets that were approved one by one: the port opens while the element is there and something
 /// listens on exactly that address.
 fn followed_one_by_one(spec: &FrameSpec, verdicts: &mut Verdicts) -> Vec<String> {
-    let sets = spec.sets();
+    let (sets, linger) = (spec.sets(), linger(spec));
     of_list(&sets, List::Follow)
         .map(|set| {
             let listens = match (spec.features.socket, set.prefix_len) {
@@ -160,7 +195,7 @@ fn followed_one_by_one(spec: &FrameSpec, verdicts: &mut Verdicts) -> Vec<String>
                 (true, _) => "socket wildcard 0 ",
             };
             let allow = verdicts.allow_in_measure(&of_set("follow", set));
-            format!("{} {listens}{allow} comment \"follow\"", port_key(set, "daddr"))
+            format!("{} {listens}{linger}{allow} comment \"follow\"", port_key(set, "daddr"))
         })
         .collect()
 }
@@ -170,25 +205,24 @@ pub(super) fn port_matches(ranges: &[PortRange]) -> Vec<String> {
     [Protocol::Tcp, Protocol::Udp]
         .into_iter()
         .filter_map(|protocol| {
-            let of_protocol: Vec<String> = merged(ranges, protocol)
-                .into_iter()
-                .map(
-                    |(first, last)| {
-                        if first == last { first.to_string() } else { format!("{first}-{last}") }
-                    },
-                )
-                .collect();
-            let ports = of_protocol.join(", ");
-            (!ports.is_empty()).then(|| format!("{protocol} dport {{ {ports} }}"))
+            let ports = merged(ranges.iter().filter(|range| range.protocol == protocol));
+            (!ports.is_empty()).then(|| format!("{protocol} dport {{ {} }}", listed(&ports)))
         })
         .collect()
 }
 
-/// Returns the ranges of a protocol, lowest first, those that overlap or touch as one: `nft`
-/// refuses overlapping intervals.
-fn merged(ranges: &[PortRange], protocol: Protocol) -> Vec<(u16, u16)> {
-    let of_protocol = ranges.iter().filter(|range| range.protocol == protocol);
-    let mut sorted: Vec<_> = of_protocol.map(|range| (range.first, range.last)).collect();
+/// Returns ranges of ports as `nft` writes them between braces.
+fn listed(ranges: &[(u16, u16)]) -> String {
+    let words = ranges.iter().map(|(first, last)| {
+        if first == last { first.to_string() } else { format!("{first}-{last}") }
+    });
+    words.collect::<Vec<_>>().join(", ")
+}
+
+/// Returns ranges of ports, lowest first, those that overlap or touch as one: `nft` refuses
+/// overlapping intervals.
+fn merged<'a>(ranges: impl Iterator<Item = &'a PortRange>) -> Vec<(u16, u16)> {
+    let mut sorted: Vec<_> = ranges.map(|range| (range.first, range.last)).collect();
     sorted.sort_unstable();
     let mut merged: Vec<(u16, u16)> = Vec::new();
     for (first, last) in sorted {

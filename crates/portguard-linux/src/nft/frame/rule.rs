@@ -8,10 +8,10 @@ use std::{
 use portguard_core::{Family, List, Protocol, Strength};
 
 use super::{
-    BANNED, FrameSpec, Icmp, Rates, THROTTLED, TrapEvidence, TrapRule,
+    FrameSpec, Icmp, THROTTLED, TrapEvidence, TrapRule,
     definition::{BURST, Metered, meter_name},
     door,
-    verdict::{Verdicts, of_set},
+    verdict::{SPARED, Verdicts, of_set},
 };
 use crate::nft::set::ListSet;
 
@@ -38,14 +38,16 @@ pub(super) fn chains(spec: &FrameSpec) -> Vec<Chain> {
     let mut verdicts = Verdicts::new(spec);
     let rates = door::rates(spec, &mut verdicts);
     let called_ones = [
-        meter_chain("throttle_hard", Strength::Hard, &spec.throttle_hard, &mut verdicts),
-        meter_chain("throttle_soft", Strength::Soft, &spec.throttle_soft, &mut verdicts),
-        called("throttles", [spare_protected(&sets), throttled(&sets)].concat()),
-        called("traps", [spare_protected(&sets), traps(spec, &mut verdicts)].concat()),
+        throttle_chain("throttle_hard", Strength::Hard, spec, &mut verdicts),
+        throttle_chain("throttle_soft", Strength::Soft, spec, &mut verdicts),
+        called("throttles", throttled(&sets)),
+        called("traps", [spared_by_traps(&sets), traps(spec, &mut verdicts)].concat()),
         door::doors(spec, &mut verdicts),
     ];
     let hooked = [early_chain(spec, &sets, &mut verdicts), input_chain(spec, &sets, &mut verdicts)];
-    rates.into_iter().chain(verdicts.into_chains()).chain(called_ones).chain(hooked).collect()
+    let spared = called(SPARED, spared_by_bans(spec, &sets));
+    let exits = rates.into_iter().chain([spared]).chain(verdicts.into_chains());
+    exits.chain(called_ones).chain(hooked).collect()
 }
 
 fn called(name: &str, rules: Vec<String>) -> Chain {
@@ -58,15 +60,20 @@ fn early_chain(spec: &FrameSpec, sets: &BTreeSet<ListSet>, verdicts: &mut Verdic
     Chain {
         name: "early".to_owned(),
         hook: Some(format!("type filter hook {hook} priority {BAN_PRIORITY}; policy accept;")),
-        rules: [
-            neighbour_discovery(),
-            pass_listed(sets, List::Protect),
-            pass_listed(sets, List::Allow),
-            held_connections(spec),
-            banned(sets, verdicts),
-        ]
-        .concat(),
+        rules: banned(sets, verdicts),
     }
+}
+
+/// What a ban does not hold for. Only packets of listed sources come here, so that all the others
+/// pass a few look-ups only.
+fn spared_by_bans(spec: &FrameSpec, sets: &BTreeSet<ListSet>) -> Vec<String> {
+    [
+        neighbour_discovery(),
+        pass_listed(sets, List::Protect),
+        pass_listed(sets, List::Allow),
+        held_connections(spec),
+    ]
+    .concat()
 }
 
 fn input_chain(spec: &FrameSpec, sets: &BTreeSet<ListSet>, verdicts: &mut Verdicts) -> Chain {
@@ -76,10 +83,10 @@ fn input_chain(spec: &FrameSpec, sets: &BTreeSet<ListSet>, verdicts: &mut Verdic
         hook: Some(format!("type filter hook input priority {priority}; policy accept;")),
         rules: [
             vec![r#"iif "lo" accept comment "loopback""#.to_owned()],
-            allowed(sets, verdicts),
             // The packet that completes a handshake already counts as established.
-            vec![r#"jump traps comment "traps""#.to_owned()],
+            to_traps(spec),
             vec![r#"ct state established,related accept comment "established""#.to_owned()],
+            allowed(sets, verdicts),
             icmp_essentials(spec.icmp),
             vec![r#"jump throttles comment "throttles""#.to_owned()],
             // By number: `nft` looks names up in /etc/protocols, which small hosts lack.
@@ -164,7 +171,7 @@ fn posture(spec: &FrameSpec, sets: &BTreeSet<ListSet>, verdicts: &mut Verdicts) 
     rules
 }
 
-/// Accepts allowed subjects and tells of their new connections.
+/// Accepts what allowed subjects begin.
 fn allowed(sets: &BTreeSet<ListSet>, verdicts: &mut Verdicts) -> Vec<String> {
     of_list(sets, List::Allow)
         .map(|set| {
@@ -180,11 +187,16 @@ fn pass_listed(sets: &BTreeSet<ListSet>, list: List) -> Vec<String> {
         .collect()
 }
 
-/// Neither a trap nor a throttle touches a protected source.
-pub(super) fn spare_protected(sets: &BTreeSet<ListSet>) -> Vec<String> {
-    of_list(sets, List::Protect)
-        .map(|set| format!(r#"{} @{set} return comment "protect""#, address_of(set, "saddr")))
+/// Sources of a list leave the chain.
+pub(super) fn spare(sets: &BTreeSet<ListSet>, list: List) -> Vec<String> {
+    of_list(sets, list)
+        .map(|set| format!(r#"{} @{set} return comment "{list}""#, address_of(set, "saddr")))
         .collect()
+}
+
+/// No trap touches a protected or an allowed source.
+fn spared_by_traps(sets: &BTreeSet<ListSet>) -> Vec<String> {
+    [spare(sets, List::Protect), spare(sets, List::Allow)].concat()
 }
 
 /// Lets the packets of a held connection pass, so that a tarpit goes on holding a banned source.
@@ -203,9 +215,28 @@ fn banned(sets: &BTreeSet<ListSet>, verdicts: &mut Verdicts) -> Vec<String> {
     of_list(sets, List::Ban)
         .map(|set| {
             let port = if set.ports { " . meta l4proto . th dport" } else { "" };
-            let block = verdicts.block(&of_set("ban", set));
+            let block = verdicts.block_unless_spared(&of_set("ban", set));
             let source = address_of(set, "saddr");
-            format!(r#"{source}{port} @{set} counter name "{BANNED}" {block} comment "ban""#)
+            format!(r#"{source}{port} @{set} {block} comment "ban""#)
+        })
+        .collect()
+}
+
+/// Sends the packets to the ports of traps, and no others, through their rules.
+fn to_traps(spec: &FrameSpec) -> Vec<String> {
+    let ports_of = |protocol| {
+        let traps = spec.traps.iter().filter(move |trap| trap.protocol == protocol);
+        traps.flat_map(|trap| trap.ports.iter().copied()).collect::<BTreeSet<u16>>()
+    };
+    [Protocol::Tcp, Protocol::Udp]
+        .into_iter()
+        .filter_map(|protocol| {
+            let ports: Vec<_> = ports_of(protocol).iter().map(u16::to_string).collect();
+            let rule = format!(
+                r#"{protocol} dport {{ {} }} jump traps comment "traps""#,
+                ports.join(", ")
+            );
+            (!ports.is_empty()).then_some(rule)
         })
         .collect()
 }
@@ -302,8 +333,17 @@ fn throttled(sets: &BTreeSet<ListSet>) -> Vec<String> {
         .collect()
 }
 
-/// Drops what goes beyond the rates of one source. IPv6 sources are metered by their /64.
-fn meter_chain(name: &str, strength: Strength, rates: &Rates, verdicts: &mut Verdicts) -> Chain {
+/// Drops what goes beyond the rates of one source, unless it is protected. IPv6 sources are metered by their /64.
+fn throttle_chain(
+    name: &str,
+    strength: Strength,
+    spec: &FrameSpec,
+    verdicts: &mut Verdicts,
+) -> Chain {
+    let rates = match strength {
+        Strength::Hard => &spec.throttle_hard,
+        Strength::Soft => &spec.throttle_soft,
+    };
     let block = verdicts.block(List::throttle(strength).name());
     let meter = |metered: Metered, family: Family| {
         // By number: `nft` looks names up in /etc/protocols, which small hosts lack.
@@ -327,11 +367,11 @@ fn meter_chain(name: &str, strength: Strength, rates: &Rates, verdicts: &mut Ver
             metered.name(),
         )
     };
-    let rules = Metered::ALL
-        .into_iter()
-        .flat_map(|metered| [Family::V4, Family::V6].map(|family| meter(metered, family)))
-        .collect();
-    Chain { name: name.to_owned(), hook: None, rules }
+    let mut rules = spare(&spec.sets(), List::Protect);
+    for metered in Metered::ALL {
+        rules.extend([Family::V4, Family::V6].map(|family| meter(metered, family)));
+    }
+    called(name, rules)
 }
 
 /// Returns the match for packets to a trap's ports.

@@ -71,7 +71,7 @@ fn sets_are_declared_with_time_counter_and_cap() {
 }
 
 #[test]
-fn early_packets_are_judged_protect_allow_tarpit_ban() {
+fn early_packets_of_banned_sources_are_judged_protect_allow_tarpit_ban() {
     let mut spec = spec();
     spec.networks.insert(ListSet::from_name("ban4_24").unwrap());
     spec.networks.insert(ListSet::from_name("banport6_48").unwrap());
@@ -79,16 +79,21 @@ fn early_packets_are_judged_protect_allow_tarpit_ban() {
     check(
         &spec,
         &[
-            "type filter hook prerouting priority -310; policy accept;",
+            "chain spared {",
             r#"icmpv6 type { nd-router-solicit, nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert } ip6 hoplimit 255 accept comment "neighbour discovery""#,
             r#"ip saddr @protect4 accept comment "protect""#,
             r#"ip6 saddr @allow6 accept comment "allow""#,
             r#"fib daddr type local tcp dport { 23, 83 } meta nfproto ipv4 tcp flags & syn == 0 accept comment "tarpit""#,
-            r#"ip saddr & 255.255.255.0 @ban4_24 counter name "banned" goto out_ban_ban4_24 comment "ban""#,
-            r#"ip saddr @ban4 counter name "banned" goto out_ban_ban4 comment "ban""#,
-            r#"ip saddr . meta l4proto . th dport @banport4 counter name "banned" goto out_ban_banport4 comment "ban""#,
-            r#"ip6 saddr & ffff:ffff:ffff:: . meta l4proto . th dport @banport6_48 counter name "banned" goto out_ban_banport6__ comment "ban""#,
-            r#"ip6 saddr & ffff:ffff:ffff:ffff:: @ban6_64 counter name "banned" goto out_ban_ban6_64 comment "ban""#,
+            "chain out_ban_ban4 {",
+            r#"jump spared comment "ban""#,
+            r#"counter name "banned" comment "ban""#,
+            r#"drop comment "ban""#,
+            "type filter hook prerouting priority -310; policy accept;",
+            r#"ip saddr & 255.255.255.0 @ban4_24 goto out_ban_ban4_24 comment "ban""#,
+            r#"ip saddr @ban4 goto out_ban_ban4 comment "ban""#,
+            r#"ip saddr . meta l4proto . th dport @banport4 goto out_ban_banport4 comment "ban""#,
+            r#"ip6 saddr & ffff:ffff:ffff:: . meta l4proto . th dport @banport6_48 goto out_ban_banport6__ comment "ban""#,
+            r#"ip6 saddr & ffff:ffff:ffff:ffff:: @ban6_64 goto out_ban_ban6_64 comment "ban""#,
         ],
     );
 }
@@ -103,14 +108,20 @@ fn forwarded_traffic_is_left_alone_on_demand() {
 
 #[test]
 fn traps_come_before_what_is_established() {
+    let mut spec = spec();
+    spec.traps.push(trap(Family::V4, TrapEvidence::Handshake));
+    spec.traps.push(TrapRule { ports: [25].into(), ..trap(Family::V6, TrapEvidence::Handshake) });
     check(
-        &spec(),
+        &spec,
         &[
+            "chain traps {",
+            r#"ip saddr @protect4 return comment "protect""#,
+            r#"ip saddr @allow4 return comment "allow""#,
             "type filter hook input priority -10; policy accept;",
             r#"iif "lo" accept comment "loopback""#,
-            r#"ip saddr @allow4 goto in_allow_allow4 comment "allow""#,
-            r#"jump traps comment "traps""#,
+            r#"tcp dport { 23, 25, 83 } jump traps comment "traps""#,
             r#"ct state established,related accept comment "established""#,
+            r#"ip saddr @allow4 goto in_allow_allow4 comment "allow""#,
             r#"icmp type { destination-unreachable, time-exceeded, parameter-problem } accept comment "icmp essentials""#,
             r#"jump throttles comment "throttles""#,
         ],
@@ -178,10 +189,10 @@ fn throttles_meter_each_source_hard_before_soft() {
         &spec(),
         &[
             "chain throttle_hard {",
+            r#"ip saddr @protect4 return comment "protect""#,
             r#"meta l4proto 6 ct state new,invalid update @rate_hard_tcp4 { ip saddr limit rate over 10/hour burst 5 packets } counter name "throttled" goto out_throttle_hard comment "throttle hard tcp""#,
             r#"meta l4proto 58 update @rate_hard_icmp6 { ip6 saddr & ffff:ffff:ffff:ffff:: limit rate over 10/day burst 5 packets } counter name "throttled" goto out_throttle_hard comment "throttle hard icmp""#,
             "chain throttles {",
-            r#"ip saddr @protect4 return comment "protect""#,
             r#"ip saddr @throttle_hard4 jump throttle_hard comment "throttle-hard""#,
             r#"ip6 saddr & ffff:ffff:ffff:ffff:: @throttle_soft6_64 jump throttle_soft comment "throttle-soft""#,
         ],

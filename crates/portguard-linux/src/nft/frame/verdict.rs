@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use portguard_core::{Family, Rate, RateUnit};
 
 use super::{
-    ALLOWED, BLOCKED, FrameSpec, LIMIT_ALLOWED, LIMIT_BLOCKED, LOGGED_ALLOWED, LOGGED_BLOCKED, Log,
+    ALLOWED, BANNED, BLOCKED, FrameSpec, LIMIT_ALLOWED, LIMIT_BLOCKED, LOGGED_ALLOWED,
+    LOGGED_BLOCKED, Log,
     definition::plain,
     rule::{Chain, LOGGED_BYTES},
 };
@@ -20,6 +21,9 @@ const LEAST_BURST: u32 = 5;
 
 /// The chain that holds new connections to the rates of services.
 pub(super) const RATES: &str = "rates";
+
+/// The chain that accepts what a ban does not hold for.
+pub(super) const SPARED: &str = "spared";
 
 /// The chains that packets leave the rules through.
 pub(super) struct Verdicts {
@@ -42,6 +46,16 @@ impl Verdicts {
         let told = self.told(self.log.blocked, reason, [BLOCKED, LIMIT_BLOCKED, LOGGED_BLOCKED]);
         self.chains.insert(name.clone(), vec![told, format!("drop comment \"{}\"", word(reason))]);
         format!("goto {name}")
+    }
+
+    /// Returns the statement that turns a packet of a banned source away unless it is spared.
+    pub(super) fn block_unless_spared(&mut self, reason: &str) -> String {
+        let statement = self.block(reason);
+        if let Some(rules) = self.chains.get_mut(&format!("out_{}", chain_word(reason))) {
+            rules.insert(0, format!("counter name \"{BANNED}\" comment \"ban\""));
+            rules.insert(0, format!("jump {SPARED} comment \"ban\""));
+        }
+        statement
     }
 
     /// Returns the statement that lets a packet in.
