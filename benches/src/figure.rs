@@ -29,6 +29,17 @@ impl Report {
         self.rows.push(Row { what: what.into(), ours, unit, beside: "limit", other: limit });
     }
 
+    /// Adds a figure, in a unit, that must not be below another.
+    pub(crate) fn least(
+        &mut self,
+        what: impl Into<String>,
+        ours: f64,
+        least: f64,
+        unit: &'static str,
+    ) {
+        self.rows.push(Row { what: what.into(), ours, unit, beside: "least", other: least });
+    }
+
     /// Adds a figure, in a unit, beside that of a peer, measured in the same run.
     pub(crate) fn peer(
         &mut self,
@@ -50,7 +61,11 @@ impl fmt::Display for Report {
         )?;
         for row in &self.rows {
             let ratio = if row.other == 0.0 { f64::NAN } else { row.ours / row.other };
-            let mark = if row.beside == "limit" && row.ours > row.other { "  OVER" } else { "" };
+            let mark = match row.beside {
+                "limit" if row.ours > row.other => "  OVER",
+                "least" if row.ours < row.other => "  UNDER",
+                _ => "",
+            };
             let Row { what, ours, unit, beside, other } = row;
             writeln!(
                 f,

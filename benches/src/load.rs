@@ -133,7 +133,7 @@ fn resident(daemon: &Daemon) -> f64 {
 }
 
 /// Returns the processor time that the daemon has used.
-fn processor_time(daemon: &Daemon) -> Duration {
+pub(crate) fn processor_time(daemon: &Daemon) -> Duration {
     let pid = daemon.pid().expect("the daemon runs");
     let mut nanoseconds = 0;
     let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();

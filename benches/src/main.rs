@@ -4,10 +4,13 @@
 //! Judges nothing: it prints, and a figure over its limit is marked.
 
 mod api;
+mod doors;
 mod figure;
 mod load;
+mod record;
 mod scan;
 mod single;
+mod worker;
 
 use figure::Report;
 
@@ -16,9 +19,12 @@ type Measure = fn(&mut Report);
 
 fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).collect();
+    if wanted.first().is_some_and(|word| word == worker::WORKER) {
+        return worker::run();
+    }
     let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|word| name.contains(word));
     let mut report = Report::default();
-    let groups: [(&str, Measure); 7] = [
+    let groups: [(&str, Measure); 13] = [
         ("single", single::bans),
         ("burst", single::burst),
         ("networks", single::networks),
@@ -26,6 +32,12 @@ fn main() {
         ("scan", scan::scans),
         ("restore", load::restores),
         ("idle", load::idle),
+        ("follow", doors::follow),
+        ("churn", doors::churn),
+        ("cost", doors::cost),
+        ("watch", doors::watch),
+        ("orders", doors::orders),
+        ("record", record::packets),
     ];
     for (name, measure) in groups {
         if is_wanted(name) {
