@@ -254,7 +254,7 @@ impl Guard {
         let Some(door) = Door::of(&element) else { return self.put_door_element_back(element) };
         let known = self.doors.get(door).map(|hold| hold.until);
         if known.is_some_and(|known| super::foreign::is_about_the_same(known, until)) {
-            return;
+            return self.put_door_element_back(element);
         }
         let is_forbidden = door.act == DoorAct::Open && self.rules.is_never(door.port);
         if is_forbidden || self.doors.len() >= self.caps.doors {
