@@ -31,6 +31,8 @@ pub(crate) fn restores(report: &mut Report) {
             }
             thread::sleep(Duration::from_millis(1));
         };
+        // The control socket waits from the first moment; it answers when the traps stand.
+        api.get("/v1/status");
         let touched = Instant::now();
         let to = std::net::SocketAddr::new(GUARDED_V4, 23);
         let answer = lab.scanner().connect(None, to, Duration::from_secs(2));

@@ -87,6 +87,7 @@ fn a_lockdown_goes_on_waiting_across_a_restart_and_a_confirmed_one_stays() {
 fn a_lockdown_is_undone_by_rollback() {
     let story = Story::new(LATE);
     let _server = story.serve(8080);
+    story.wait_for_reach("tcp/8080", "open posture");
     story.order(&["lockdown"]);
     let again = story.cli(&["lockdown"]);
     let expected = Some("error: lockdown waits for confirmation");

@@ -12,6 +12,7 @@ use std::{
     fs::File,
     io,
     os::unix::fs::FileExt as _,
+    sync::atomic::{AtomicBool, Ordering},
     thread,
     time::{Duration, Instant},
 };
@@ -23,15 +24,11 @@ use self::{
     scan::{Scan, Socket},
 };
 
-/// How often the socket counts are looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(75);
+/// How often the socket counts are looked at while a port waits for it ...
+const LOOK_EVERY: Duration = Duration::from_millis(80);
 
-/// How often the kernel is asked in the long run at most. Where connections come and go the counts
-/// change all the time; then this is what bounds the effort.
-const ASK_EVERY: Duration = Duration::from_millis(90);
-
-/// How many questions may come ahead of that, so that a few changes in a row are seen at once.
-const MOST_AHEAD: u32 = 8;
+/// ... and while it is for showing only.
+const LOOK_SELDOM: Duration = Duration::from_millis(300);
 
 /// How often it is asked at least: a socket that opens as another closes leaves the counts alone.
 const ASK_WITHIN: Duration = Duration::from_secs(2);
@@ -53,8 +50,6 @@ pub struct Watcher {
     known: BTreeMap<u64, Known>,
     last_counts: Counts,
     asked: Option<Instant>,
-    /// Until when the questions so far were paid for.
-    paid: Instant,
     omitted: usize,
 }
 
@@ -81,7 +76,6 @@ impl Watcher {
             known: BTreeMap::new(),
             last_counts: Counts::default(),
             asked: None,
-            paid: Instant::now(),
             omitted: 0,
         })
     }
@@ -89,9 +83,15 @@ impl Watcher {
     /// Waits until the listeners have changed and returns all of them; `None` if they have not
     /// within `limit`. The first call answers at once.
     ///
+    /// A change is seen within 100 ms while `is_urgent` says so, otherwise within half a second.
+    ///
     /// # Errors
     /// When the kernel can not be asked any more.
-    pub fn wait(&mut self, limit: Duration) -> io::Result<Option<Vec<Listener>>> {
+    pub fn wait(
+        &mut self,
+        limit: Duration,
+        is_urgent: &AtomicBool,
+    ) -> io::Result<Option<Vec<Listener>>> {
         let deadline = Instant::now() + limit;
         loop {
             let is_first = self.asked.is_none();
@@ -101,7 +101,8 @@ impl Watcher {
             if Instant::now() >= deadline {
                 return Ok(None);
             }
-            thread::sleep(LOOK_EVERY);
+            let pause = if is_urgent.load(Ordering::Relaxed) { LOOK_EVERY } else { LOOK_SELDOM };
+            thread::sleep(pause);
         }
     }
 
@@ -111,17 +112,9 @@ impl Watcher {
     }
 
     /// Returns whether the kernel is to be asked now.
-    fn is_due(&mut self) -> io::Result<bool> {
+    fn is_due(&self) -> io::Result<bool> {
         let Some(asked) = self.asked.map(|asked| asked.elapsed()) else { return Ok(true) };
-        let now = Instant::now();
-        if self.paid > now + ASK_EVERY * MOST_AHEAD {
-            return Ok(false);
-        }
-        let is_due = asked >= ASK_WITHIN || self.counts()? != self.last_counts;
-        if is_due {
-            self.paid = self.paid.max(now) + ASK_EVERY;
-        }
-        Ok(is_due)
+        Ok(asked >= ASK_WITHIN || self.counts()? != self.last_counts)
     }
 
     /// Reads how many sockets there are of each kind.

@@ -45,7 +45,7 @@ use self::{
     enforcer::{Enforcer, Work},
     inbox::Inbox,
     ledger::{LedgerThread, Memory},
-    source::{packets::SharedPlans, record::PacketRecord, traps::Traps},
+    source::{listeners::Urgency, packets::SharedPlans, record::PacketRecord, traps::Traps},
     system::Signal,
 };
 
@@ -80,6 +80,19 @@ struct Shared {
     protect: source::host::SharedProtect,
     hosts: source::hosts::SharedHosts,
     record: Arc<PacketRecord>,
+    urgency: Urgency,
+}
+
+impl Shared {
+    fn new(config: &Config, traps: &Traps, record: Arc<PacketRecord>, urgency: Urgency) -> Self {
+        Self {
+            plans: Arc::new(RwLock::new(traps.plans())),
+            protect: Arc::new(RwLock::new(config.protection())),
+            hosts: Arc::new(RwLock::new(config.hosts())),
+            record,
+            urgency,
+        }
+    }
 }
 
 /// The running daemon, as the main thread sees it.
@@ -161,8 +174,10 @@ impl Daemon {
             table: ownership.map(|ownership| (config.firewall.table.clone(), ownership)),
         };
         let units = source::units::start(inbox.clone()).map_err(environment)?;
+        let urgency = Urgency::default();
         let driver = Driver {
             units,
+            urgency: urgency.clone(),
             guard,
             inputs,
             changes: work.clone(),
@@ -179,12 +194,7 @@ impl Daemon {
             .spawn(move || driver.run())
             .map_err(environment)?;
 
-        let shared = Shared {
-            plans: Arc::new(RwLock::new(traps.plans())),
-            protect: Arc::new(RwLock::new(config.protection())),
-            hosts: Arc::new(RwLock::new(config.hosts())),
-            record,
-        };
+        let shared = Shared::new(&config, &traps, record, urgency);
         start_sources(&config, &shared, &inbox).map_err(environment)?;
         source::start("restore", move || restorer.run()).map_err(environment)?;
         source::start("api", move || {
@@ -366,7 +376,7 @@ fn start_sources(config: &Config, shared: &Shared, inbox: &Inbox) -> std::io::Re
         source::record::start(shared.record.clone(), inbox.clone())?;
         source::packets::start(config::LOG_GROUP, shared.plans.clone(), inbox.clone())?;
     }
-    source::listeners::start(inbox.clone())?;
+    source::listeners::start(inbox.clone(), shared.urgency.clone())?;
     source::host::start(shared.protect.clone(), inbox.clone())?;
     source::hosts::start(shared.hosts.clone(), inbox.clone())
 }

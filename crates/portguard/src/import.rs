@@ -140,7 +140,7 @@ pub(crate) fn port_guard(global: &Global, path: &Path, dry_run: bool) -> Result<
         "# Taken over from Dynamic Port Guard by `portguard import dynamic-port-guard`.\n\
          # The list takes the place of the one in portguard.toml.\n\n\
          [ports]\nalways = {}\nfollow = \"all\"\n",
-        json!(always)
+        json!(always).to_string().replace(',', ", ")
     );
     let loaded = config::load_with(&global.config, &daemon::surroundings(), &drop_in, Some(&text));
     let config = loaded.map_err(|mistakes| config::failed(&mistakes))?.config;

@@ -75,6 +75,42 @@ fn a_folder_of_something_else_is_refused() {
     assert!(!host.path("conf.d").exists());
 }
 
+#[test]
+fn open_ports_of_dynamic_port_guard_stay_open() {
+    let host = Host::new();
+    let script = "WHITELIST=(\n  \"22/tcp\"  # ssh\n  53/udp\n)\nCHECK_INTERVAL=10\n";
+    fs::write(host.path("dynamic-port-guard.conf"), script).unwrap();
+    // The file, and the folder that it is in.
+    for place in ["dynamic-port-guard.conf", "."] {
+        let output = host.import_from("dynamic-port-guard", place, &[]);
+        assert!(output.status.success(), "{output:?}");
+        let drop_in = fs::read_to_string(host.path("conf.d/50-dynamic-port-guard.toml")).unwrap();
+        assert!(drop_in.contains("always = [\"tcp/22\", \"udp/53\"]"), "{drop_in}");
+    }
+    let missing = host.import_from("dynamic-port-guard", "nowhere", &[]);
+    assert_eq!(missing.status.code(), Some(2), "{missing:?}");
+}
+
+#[test]
+fn lists_of_ipset_go_into_the_ledger() {
+    let host = Host::new();
+    let saved = "create blacklist hash:net family inet hashsize 1024 maxelem 65536\n\
+                 add blacklist 203.0.113.0/24\n\
+                 create whitelist_v6 hash:net family inet6 hashsize 1024 maxelem 65536\n\
+                 add whitelist_v6 2001:db8::1\n\
+                 create throttle-hard hash:ip family inet timeout 60\n\
+                 add throttle-hard 198.51.100.7 timeout 0\n";
+    fs::write(host.path("sets.txt"), saved).unwrap();
+    let output = host.import_from("ipset", "sets.txt", &[]);
+    assert!(output.status.success(), "{output:?}");
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert!(told.contains("blacklist: 1 entries are taken over"), "{told}");
+    let forever = |subject| format!("{subject} is held until {:?}", Until::FOREVER);
+    let mut held = host.ledger();
+    held.sort();
+    assert_eq!(held, ["198.51.100.7", "2001:db8::1", "203.0.113.0/24"].map(forever));
+}
+
 /// A configuration and a folder of Port Trap in a place of their own.
 struct Host(TempDir);
 
@@ -99,11 +135,15 @@ impl Host {
     }
 
     fn import(&self, options: &[&str]) -> Output {
+        self.import_from("port-trap", "port_trap", options)
+    }
+
+    fn import_from(&self, source: &str, place: &str, options: &[&str]) -> Output {
         Command::new(env!("CARGO_BIN_EXE_portguard"))
             .arg("--config")
             .arg(self.path("portguard.toml"))
-            .args(["import", "port-trap"])
-            .arg(self.path("port_trap"))
+            .args(["import", source])
+            .arg(self.path(place))
             .args(options)
             .output()
             .unwrap()

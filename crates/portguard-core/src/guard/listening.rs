@@ -205,6 +205,15 @@ impl Guard {
         self.rules.approvals.iter().filter_map(Approval::unit_alone).cloned().collect()
     }
 
+    /// Returns whether a port waits for what is told of listeners, to open or to begin its grace;
+    /// otherwise the kernel follows them by itself, or nobody does.
+    pub fn needs_listeners_at_once(&self) -> bool {
+        let rules = &self.rules;
+        let are_named = rules.follow == Follow::Approved
+            && (!rules.approvals.is_empty() || self.policy.ports.follow == Follow::All);
+        are_named || !rules.grace.is_zero()
+    }
+
     /// Brings the elements of [`List::Follow`] up to date.
     fn follow(&mut self) {
         if self.listening.sockets.is_none() {

@@ -3,6 +3,7 @@
 use std::{
     net::{IpAddr, SocketAddr, TcpListener, UdpSocket},
     process::{Command, Stdio},
+    sync::atomic::AtomicBool,
     time::Duration,
 };
 
@@ -18,8 +19,10 @@ use crate::namespace::{alone, run};
 /// A change is told within 100 ms; this is how long a test waits for one that has to come.
 const SOON: Duration = Duration::from_secs(5);
 
+static URGENT: AtomicBool = AtomicBool::new(true);
+
 fn told(watcher: &mut Watcher) -> Vec<Listener> {
-    watcher.wait(SOON).unwrap().expect("a change")
+    watcher.wait(SOON, &URGENT).unwrap().expect("a change")
 }
 
 fn at<'a>(listeners: &'a [Listener], port: &str) -> Vec<&'a Listener> {
@@ -74,7 +77,7 @@ fn the_owner_is_named() {
             .unwrap();
         let mut watcher = Watcher::open().unwrap();
         let owner = crate::namespace::eventually("an owner", || {
-            let listeners = watcher.wait(SOON).unwrap()?;
+            let listeners = watcher.wait(SOON, &URGENT).unwrap()?;
             let found = at(&listeners, "tcp/8080").first().map(|found| found.owner.clone());
             found.filter(|owner| owner.pid.is_some())
         });
@@ -94,11 +97,11 @@ fn what_comes_and_goes_is_told_and_nothing_else() {
         assert_eq!(told(&mut watcher), []);
         let first = TcpListener::bind("0.0.0.0:80").unwrap();
         let cookie = at(&told(&mut watcher), "tcp/80")[0].socket;
-        assert_eq!(watcher.wait(Duration::from_millis(1_500)).unwrap(), None);
+        assert_eq!(watcher.wait(Duration::from_millis(1_500), &URGENT).unwrap(), None);
         drop(first);
         let _second = reopened(80);
         let found = crate::namespace::eventually("the other socket", || {
-            let listeners = watcher.wait(SOON).unwrap()?;
+            let listeners = watcher.wait(SOON, &URGENT).unwrap()?;
             at(&listeners, "tcp/80").first().map(|found| found.socket)
         });
         assert_ne!(found, cookie, "another socket is another listener");

@@ -17,7 +17,7 @@ use super::{
     enforcer::Work,
     inbox::{Answer, Input, Marks},
     ledger::Keep,
-    source::units::Wanted,
+    source::{listeners::Urgency, units::Wanted},
 };
 
 /// Longest sleep, so that the watchdog hears of the thread in time.
@@ -37,6 +37,8 @@ pub(crate) struct Driver {
     pub(crate) changes: Sender<Work>,
     /// Which units' control groups to look for.
     pub(crate) units: Wanted,
+    /// Whether listeners have to be seen at once.
+    pub(crate) urgency: Urgency,
     /// Records for the ledger, numbered; when full they wait in `unsent`.
     pub(crate) records: Sender<Keep>,
     /// Makes the ledger take the whole state anew.
@@ -55,6 +57,7 @@ impl Driver {
         let mut waiting: Option<Work> = None;
         loop {
             (self.watchdog)();
+            self.urgency.store(self.guard.needs_listeners_at_once(), Ordering::Relaxed);
             self.follow_clock();
             let mut answers: Vec<Answer> = Vec::new();
             let mut stopping = false;
