@@ -149,7 +149,7 @@ pub(crate) fn cost(report: &mut Report) {
 /// Returns the microseconds for a new connection with our rules and with none, the client and the
 /// server on these cores: medians of short stretches that take turns.
 fn connection_times(cores: [&str; 2]) -> [f64; 2] {
-    const STRETCHES: usize = 100;
+    const STRETCHES: usize = 200;
     const STRETCH: Duration = Duration::from_millis(100);
     let at = std::net::SocketAddr::new(GUARDED_V4, 8080);
     let (guarded, empty) = (Lab::new(), Lab::new());

@@ -211,15 +211,20 @@ fn held_connections(spec: &FrameSpec) -> Vec<String> {
         .collect()
 }
 
+/// IPv4 first, and IPv4 packets go no further: most packets are of one family and in no set.
 fn banned(sets: &BTreeSet<ListSet>, verdicts: &mut Verdicts) -> Vec<String> {
-    of_list(sets, List::Ban)
-        .map(|set| {
+    let mut of_family = |family| {
+        let sets = of_list(sets, List::Ban).filter(|set| set.family == family);
+        let rules = sets.map(|set| {
             let port = if set.ports { " . meta l4proto . th dport" } else { "" };
             let block = verdicts.block_unless_spared(&of_set("ban", set));
             let source = address_of(set, "saddr");
             format!(r#"{source}{port} @{set} {block} comment "ban""#)
-        })
-        .collect()
+        });
+        rules.collect::<Vec<_>>()
+    };
+    let done = vec![r#"meta nfproto ipv4 accept comment "ban""#.to_owned()];
+    [of_family(Family::V4), done, of_family(Family::V6)].concat()
 }
 
 /// Sends the packets to the ports of traps, and no others, through their rules.
