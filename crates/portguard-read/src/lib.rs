@@ -1,7 +1,8 @@
-//! Understands bytes: the headers of packets, the record of what was decided about them, and the
-//! classic log lines. No I/O, no clock.
+//! Understands bytes: the headers of packets, the record of what was decided about them, the
+//! classic log lines, and fail2ban's filters. No I/O, no clock.
 
 pub mod decision;
+pub mod fail2ban;
 pub mod headers;
 pub mod log_line;
 pub mod record;

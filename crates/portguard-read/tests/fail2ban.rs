@@ -1,0 +1,171 @@
+//! fail2ban's filters as its own reader resolves them.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use portguard_read::fail2ban::{self, Files, Filter, FilterError, Reference, pattern};
+use serde_json::Value;
+
+/// Files as they lie on disk.
+struct Disk;
+
+impl Files for Disk {
+    fn read(&self, path: &Path) -> Option<String> {
+        fs::read_to_string(path).ok()
+    }
+
+    fn list(&self, folder: &Path) -> Vec<PathBuf> {
+        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+        entries.map(|entry| entry.path()).collect()
+    }
+}
+
+fn load(reference: &str, files: &[(&str, &str)]) -> Result<Filter, FilterError> {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    let folders = [folder.path().join("nowhere"), folder.path().to_owned()];
+    fail2ban::load(&reference.parse().unwrap(), &folders, &Disk)
+}
+
+#[test]
+fn included_files_stand_around_and_local_ones_behind() {
+    let filter = load(
+        "web",
+        &[
+            (
+                "web.conf",
+                "[INCLUDES]\nbefore = base.conf\nafter = late.conf\n[Definition]\n\
+                          failregex = ^<_name> %(rest)s$\n",
+            ),
+            ("base.conf", "[DEFAULT]\n_name = base\nrest = x\n"),
+            ("base.local", "[DEFAULT]\nrest = y\n"),
+            ("late.conf", "[Definition]\n_name = late\n"),
+            ("web.local", "[Definition]\nfailregex = %(known/failregex)s\n  ^more <HOST>\n"),
+        ],
+    );
+    assert_eq!(filter.unwrap().failregex, ["^late y$", "^more <HOST>"]);
+}
+
+#[test]
+fn options_of_the_reference_go_before_the_filters_own() {
+    let text = "[Definition]\nfailregex = <re-<mode>>\nre-normal = ^n <what>\nre-hard = ^h <what>\n\
+                [Init]\nmode = normal\nwhat = <HOST>\n";
+    let of = |reference| load(reference, &[("a.conf", text)]).unwrap().failregex;
+    assert_eq!(of("a"), ["^n <HOST>"]);
+    assert_eq!(of("a[mode=hard]"), ["^h <HOST>"]);
+    assert_eq!(of("a[what=<known/what>!]"), ["^n <HOST>!"]);
+}
+
+#[test]
+fn what_does_not_resolve_is_named() {
+    let definition = |text: &str| load("a", &[("a.conf", &format!("[Definition]\n{text}\n"))]);
+    assert_eq!(load("b", &[]), Err(FilterError::Missing("b".to_owned())));
+    assert_eq!(definition("usedns = no"), Err(FilterError::Empty));
+    assert_eq!(
+        definition("failregex = %(nothing)s"),
+        Err(FilterError::Unknown { option: "failregex".into(), name: "nothing".into() })
+    );
+    assert_eq!(definition("failregex = 5%"), Err(FilterError::Percent("failregex".into())));
+    assert!(matches!(definition("failregex = %(failregex)s"), Err(FilterError::Circle(_))));
+    assert!(matches!(
+        definition("failregex = <a>\na = <b>\nb = <a>x"),
+        Err(FilterError::Circle(_))
+    ));
+    assert!(matches!(definition("failregex = x\nmaxlines = many"), Err(FilterError::MaxLines(_))));
+}
+
+#[test]
+fn files_that_include_each_other_come_to_an_end() {
+    let circle = "[INCLUDES]\nbefore = a.conf\n  b.conf\n[Definition]\nfailregex = ^x\n";
+    let filter = load("a", &[("a.conf", circle), ("b.conf", circle)]);
+    assert_eq!(filter.unwrap().failregex, ["^x"]);
+}
+
+/// Every filter that fail2ban itself resolved for comparison, where that data is at hand.
+#[test]
+fn filters_resolve_as_fail2bans_own_reader_resolves_them() {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpora/fail2ban");
+    let Ok(resolved) = fs::read_dir(corpus.join("resolved")) else {
+        println!("no resolved filters to compare with");
+        return;
+    };
+    let mut compared = 0;
+    let mut differences = Vec::new();
+    for entry in resolved.flatten() {
+        let known: Value = serde_json::from_slice(&fs::read(entry.path()).unwrap()).unwrap();
+        let own = if known["conf"] == "config" { "filter.d" } else { "tests-config/filter.d" };
+        for instance in known["instances"].as_array().unwrap() {
+            compared += 1;
+            differences.extend(difference(&corpus, &corpus.join(own), &known, instance));
+        }
+    }
+    assert!(compared > 60, "{compared}");
+    assert!(
+        differences.is_empty(),
+        "{} of {compared}:\n{}",
+        differences.len(),
+        differences.join("\n")
+    );
+    println!("{compared} filters resolve alike");
+}
+
+/// The corpus, in which filters share one `common.conf`.
+struct Shared(PathBuf);
+
+impl Files for Shared {
+    fn read(&self, path: &Path) -> Option<String> {
+        let shared = path.file_name().filter(|name| *name == "common.conf");
+        Disk.read(path).or_else(|| Disk.read(&self.0.join(shared?)))
+    }
+
+    fn list(&self, folder: &Path) -> Vec<PathBuf> {
+        Disk.list(folder)
+    }
+}
+
+fn difference(corpus: &Path, folder: &Path, known: &Value, instance: &Value) -> Option<String> {
+    let mut reference =
+        Reference { name: known["filter"].as_str().unwrap().to_owned(), ..Reference::default() };
+    for (name, value) in instance["options"].as_object().unwrap() {
+        reference.options.insert(name.clone(), value.as_str().unwrap().to_owned());
+    }
+    let name = instance["instance"].as_str().unwrap();
+    let filter =
+        match fail2ban::load(&reference, &[folder.to_owned()], &Shared(corpus.join("filter.d"))) {
+            Ok(filter) => filter,
+            Err(why) => return Some(format!("{name}: {why}")),
+        };
+    let expand = |regexes: &[String]| {
+        regexes.iter().map(|regex| Value::from(pattern::expand(regex, true))).collect::<Vec<_>>()
+    };
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let compiled = &instance["compiled"];
+    let ours = [
+        expand(filter.prefregex.as_slice()),
+        expand(&filter.failregex),
+        expand(&filter.ignoreregex),
+        filter.datepattern.iter().map(|pattern| Value::from(pattern.as_str())).collect(),
+        vec![Value::from(filter.maxlines)],
+    ];
+    let prefregex = Some(&compiled["prefregex"]).filter(|regex| regex.is_string());
+    let maxlines = list(&instance["stream"]["maxlines"]);
+    let theirs = [
+        prefregex.into_iter().cloned().collect(),
+        list(&compiled["failregex"]),
+        list(&compiled["ignoreregex"]),
+        list(&instance["stream"]["datepattern"]),
+        if maxlines.is_empty() { vec![Value::from(1)] } else { maxlines },
+    ];
+    (ours != theirs).then(|| {
+        let at = ours.iter().zip(&theirs).position(|(ours, theirs)| ours != theirs).unwrap();
+        format!("{name}: part {at}\n  ours   {:?}\n  theirs {:?}", ours[at], theirs[at])
+    })
+}
