@@ -5,6 +5,7 @@ pub mod decision;
 pub mod fail2ban;
 pub mod headers;
 pub mod log_line;
+pub mod python_regex;
 pub mod record;
 
 pub use decision::{PacketDecision, Verdict};
