@@ -5,7 +5,9 @@
 //! fail2ban's own tags in them.
 
 mod config;
+pub mod date;
 mod ini;
+pub mod matcher;
 pub mod pattern;
 mod reference;
 mod tag;

@@ -3,11 +3,15 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
 };
 
-use portguard_read::fail2ban::{self, Files, Filter, FilterError, Reference, pattern};
+use jiff::tz::TimeZone;
+use portguard_read::fail2ban::{
+    self, Files, Filter, FilterError, Reference, date::Clock, matcher::Matcher, pattern,
+};
 use serde_json::Value;
 
 /// Files as they lie on disk.
@@ -92,7 +96,7 @@ fn files_that_include_each_other_come_to_an_end() {
 /// Every filter that fail2ban itself resolved for comparison, where that data is at hand.
 #[test]
 fn filters_resolve_as_fail2bans_own_reader_resolves_them() {
-    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpora/fail2ban");
+    let corpus = corpus();
     let Ok(resolved) = fs::read_dir(corpus.join("resolved")) else {
         println!("no resolved filters to compare with");
         return;
@@ -101,10 +105,13 @@ fn filters_resolve_as_fail2bans_own_reader_resolves_them() {
     let mut differences = Vec::new();
     for entry in resolved.flatten() {
         let known: Value = serde_json::from_slice(&fs::read(entry.path()).unwrap()).unwrap();
-        let own = if known["conf"] == "config" { "filter.d" } else { "tests-config/filter.d" };
         for instance in known["instances"].as_array().unwrap() {
             compared += 1;
-            differences.extend(difference(&corpus, &corpus.join(own), &known, instance));
+            let mut record = instance.clone();
+            for field in ["filter", "conf"] {
+                record[field] = known[field].clone();
+            }
+            differences.extend(difference(&corpus, &record));
         }
     }
     assert!(compared > 60, "{compared}");
@@ -131,18 +138,29 @@ impl Files for Shared {
     }
 }
 
-fn difference(corpus: &Path, folder: &Path, known: &Value, instance: &Value) -> Option<String> {
-    let mut reference =
-        Reference { name: known["filter"].as_str().unwrap().to_owned(), ..Reference::default() };
-    for (name, value) in instance["options"].as_object().unwrap() {
-        reference.options.insert(name.clone(), value.as_str().unwrap().to_owned());
-    }
+fn corpus() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpora/fail2ban")
+}
+
+/// Returns the filter that a record of the corpus is about.
+fn resolved(corpus: &Path, record: &Value) -> Result<Filter, FilterError> {
+    let own = if record["conf"] == "config" { "filter.d" } else { "tests-config/filter.d" };
+    let options = record["options"].as_object().unwrap().iter();
+    let reference = Reference {
+        name: record["filter"].as_str().unwrap().to_owned(),
+        options: options
+            .map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned()))
+            .collect(),
+    };
+    fail2ban::load(&reference, &[corpus.join(own)], &Shared(corpus.join("filter.d")))
+}
+
+fn difference(corpus: &Path, instance: &Value) -> Option<String> {
     let name = instance["instance"].as_str().unwrap();
-    let filter =
-        match fail2ban::load(&reference, &[folder.to_owned()], &Shared(corpus.join("filter.d"))) {
-            Ok(filter) => filter,
-            Err(why) => return Some(format!("{name}: {why}")),
-        };
+    let filter = match resolved(corpus, instance) {
+        Ok(filter) => filter,
+        Err(why) => return Some(format!("{name}: {why}")),
+    };
     let expand = |regexes: &[String]| {
         regexes.iter().map(|regex| Value::from(pattern::expand(regex, true))).collect::<Vec<_>>()
     };
@@ -168,4 +186,54 @@ fn difference(corpus: &Path, folder: &Path, known: &Value, instance: &Value) -> 
         let at = ours.iter().zip(&theirs).position(|(ours, theirs)| ours != theirs).unwrap();
         format!("{name}: part {at}\n  ours   {:?}\n  theirs {:?}", ours[at], theirs[at])
     })
+}
+
+/// When the lines of the corpus were written, and where.
+fn corpus_clock() -> Clock {
+    let zone = TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0").unwrap();
+    Clock { now: 1_124_013_600, zone }
+}
+
+/// Every line whose meaning for fail2ban is known, where that data is at hand.
+#[test]
+fn lines_mean_what_they_mean_to_fail2ban() {
+    let corpus = corpus();
+    let Ok(samples) = fs::read_dir(corpus.join("samples")) else {
+        println!("no lines to compare with");
+        return;
+    };
+    let clock = corpus_clock();
+    let (mut cases, mut failed) = (0, Vec::new());
+    for entry in samples.flatten() {
+        let mut matchers = BTreeMap::new();
+        for line in fs::read_to_string(entry.path()).unwrap().lines() {
+            let case: Value = serde_json::from_str(line).unwrap();
+            let matcher = matchers
+                .entry(case["instance"].as_str().unwrap().to_owned())
+                .or_insert_with(|| Matcher::new(&resolved(&corpus, &case).unwrap()).unwrap());
+            cases += 1;
+            failed.extend(wrong(matcher, &case, &clock));
+        }
+    }
+    println!("{} of {cases} lines mean the same", cases - failed.len());
+    assert!(cases > 1_000, "{cases}");
+    assert!(failed.is_empty(), "{} of {cases}:\n{}", failed.len(), failed.join("\n"));
+}
+
+fn wrong(matcher: &mut Matcher, case: &Value, clock: &Clock) -> Option<String> {
+    let given = (case["mode"] == "journal").then_some(clock.now);
+    let line = case["line"].as_str().unwrap();
+    let found = matcher.take(line, given, clock).map(|failure| (failure.id, failure.at));
+    let expected = case["prod"].as_array().unwrap().first().map(|failure| {
+        (failure["fid"].as_str().unwrap().to_owned(), failure["time"].as_f64().map(whole))
+    });
+    (found != expected).then(|| {
+        let name = &case["instance"];
+        format!("{name}: {line}\n  found    {found:?}\n  expected {expected:?}")
+    })
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "seconds since 1970")]
+fn whole(seconds: f64) -> i64 {
+    seconds as i64
 }
