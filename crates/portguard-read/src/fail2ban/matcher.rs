@@ -5,7 +5,10 @@
 
 mod session;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    net::IpAddr,
+};
 
 use crate::python_regex::{Match, Pattern, PatternError, TooManySteps};
 
@@ -55,7 +58,7 @@ pub struct Matcher {
     too_slow: u64,
 }
 
-/// One expression with the groups that stand for others.
+/// One expression.
 #[derive(Debug)]
 struct Expression {
     pattern: Pattern,
@@ -94,13 +97,10 @@ impl Matcher {
             None => self.without_time(line, clock),
         };
         self.last_time = at.or(self.last_time);
-        match self.failure(text, at) {
-            Ok(failure) => failure,
-            Err(TooManySteps) => {
-                self.too_slow += 1;
-                None
-            }
-        }
+        self.failure(text, at).unwrap_or_else(|TooManySteps| {
+            self.too_slow += 1;
+            None
+        })
     }
 
     /// Returns how many lines took too many steps to tell whether they match.
@@ -118,10 +118,10 @@ impl Matcher {
                 let at = before.unwrap_or(clock.now);
                 (line, Some(at))
             }
-            Some(found) => match found.at.or(before) {
-                Some(at) => (format!("{}{}", &line[..found.start], &line[found.end..]), Some(at)),
-                None => (format!("{}{}", &line[..found.start], &line[found.end..]), None),
-            },
+            Some(found) => {
+                let rest = format!("{}{}", &line[..found.start], &line[found.end..]);
+                (rest, found.at.or(before))
+            }
         }
     }
 
@@ -197,18 +197,14 @@ impl Expression {
     fn put_groups(&self, found: &Match<'_>, known: &mut Groups) {
         let mut others = Vec::new();
         for (number, name) in self.pattern.groups() {
-            let value = found.group(*number);
+            let Some(value) = found.group(*number) else { continue };
             match other_name(name) {
                 Some(other) => others.push((name.as_str(), other, value)),
-                None => match value {
-                    Some(value) => drop(known.insert(name.clone(), value.to_owned())),
-                    None => drop(known.remove(name)),
-                },
+                None => drop(known.insert(name.clone(), value.to_owned())),
             }
         }
         others.sort_unstable();
         for (name, other, value) in others {
-            let Some(value) = value else { continue };
             let place = known.entry(other).or_default();
             if name.starts_with("tuple_") {
                 if !place.is_empty() {
@@ -272,6 +268,8 @@ fn id_of(groups: &Groups) -> Option<String> {
     }
     if let Some(address) = groups.get("ip4").or_else(|| groups.get("ip6")) {
         let length = groups.get("cidr").map(|length| format!("/{length}")).unwrap_or_default();
+        // Written in one way only, unless it is no possible address.
+        let address = address.parse().map_or(address.clone(), |one: IpAddr| one.to_string());
         return Some(format!("{address}{length}"));
     }
     groups.get("dns").cloned()

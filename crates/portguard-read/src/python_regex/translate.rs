@@ -140,7 +140,7 @@ impl Translator<'_> {
     }
 
     fn push(&mut self, parts: &[&str]) {
-        parts.iter().for_each(|part| self.out.push_str(part));
+        self.out.extend(parts.iter().copied());
     }
 
     fn push_escaped(&mut self, letter: char) {

@@ -47,12 +47,11 @@ pub(super) fn resolve(form: &str) -> String {
         out.push_str(before);
         let length = if behind.starts_with("Ex") { 3 } else { 1 };
         let token = behind.get(..length).unwrap_or(behind);
-        match meaning(token) {
-            Some(regex) => out.push_str(regex),
-            None => {
-                out.push('%');
-                out.push_str(token);
-            }
+        if let Some(regex) = meaning(token) {
+            out.push_str(regex);
+        } else {
+            out.push('%');
+            out.push_str(token);
         }
         rest = &behind[token.len()..];
     }
@@ -136,7 +135,7 @@ impl Fields {
     fn take(&mut self, token: &str, value: &str) -> Option<()> {
         let value = value.trim();
         match token {
-            "Y" => self.year = Some(value.parse().ok()?),
+            "Y" => self.year = Some(value.parse().ok().filter(|year| *year > 0)?),
             "y" => self.year = Some(2_000 + value.parse::<i16>().ok()?),
             "m" => self.month = Some(value.parse().ok()?),
             "b" | "B" => {

@@ -13,9 +13,8 @@ const LONG_EPOCH: &str = r"\d{10,11}(?:\d{3}(?:\.\d{1,6}|\d{3})?)?";
 /// Seconds of TAI64N, in hexadecimal digits (<https://cr.yp.to/libtai/tai64.html>).
 const TAI64N: &str = "@[0-9a-f]{24}";
 
-/// How far TAI is in front of UTC for those who do not count leap seconds, with the mark of
-/// the year 1970.
-const TAI_AT_1970: i64 = (1 << 62) + 10;
+/// The mark of the year 1970 in TAI64. fail2ban leaves the ten seconds in that TAI is in front.
+const TAI_AT_1970: i64 = 1 << 62;
 
 /// A form of a time.
 #[derive(Debug)]
