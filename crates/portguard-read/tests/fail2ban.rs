@@ -10,7 +10,10 @@ use std::{
 
 use jiff::tz::TimeZone;
 use portguard_read::fail2ban::{
-    self, Files, Filter, FilterError, Reference, date::Clock, matcher::Matcher, pattern,
+    self, Files, Filter, FilterError, Reference,
+    date::Clock,
+    matcher::{Judgement, Matcher},
+    pattern,
 };
 use serde_json::Value;
 
@@ -223,7 +226,10 @@ fn lines_mean_what_they_mean_to_fail2ban() {
 fn wrong(matcher: &mut Matcher, case: &Value, clock: &Clock) -> Option<String> {
     let given = (case["mode"] == "journal").then_some(clock.now);
     let line = case["line"].as_str().unwrap();
-    let found = matcher.take(line, given, clock).map(|failure| (failure.id, failure.at));
+    let found = match matcher.take(line, given, clock) {
+        Judgement::Failure(failure) => Some((failure.id, failure.at)),
+        Judgement::Ignored | Judgement::Nothing => None,
+    };
     let expected = case["prod"].as_array().unwrap().first().map(|failure| {
         (failure["fid"].as_str().unwrap().to_owned(), failure["time"].as_f64().map(whole))
     });

@@ -6,6 +6,7 @@ pub(crate) mod local;
 pub(crate) mod log;
 pub(crate) mod order;
 pub(crate) mod ports;
+pub(crate) mod rule;
 pub(crate) mod set;
 pub(crate) mod show;
 
@@ -186,6 +187,11 @@ pub(crate) enum Command {
     Confirm,
     /// Undo the risky change that waits for confirmation.
     Rollback,
+    /// Try a rule on a file of lines, list the rules, or show one.
+    Rule {
+        #[command(subcommand)]
+        command: RuleCommand,
+    },
     /// Check or show the configuration.
     Config {
         #[command(subcommand)]
@@ -298,6 +304,28 @@ pub(crate) enum PacketType {
     Icmp,
     /// Every kind.
     Any,
+}
+
+/// What can be asked of rules.
+#[derive(Debug, Subcommand)]
+pub(crate) enum RuleCommand {
+    /// Show which lines of a file a rule matches, misses and ignores. Exit 1: it matches none.
+    Test {
+        /// The rule, as in a watch of the configuration (`fail2ban:sshd[mode=aggressive]`).
+        rule: String,
+        /// The file; `-` for standard input.
+        file: PathBuf,
+        /// The totals alone.
+        #[arg(long)]
+        count: bool,
+    },
+    /// List the rules that are there.
+    List,
+    /// Show what a rule consists of, with everything included and replaced.
+    Show {
+        /// The rule.
+        rule: String,
+    },
 }
 
 /// What can be said of listening sockets.

@@ -17,8 +17,8 @@ use portguard_api::{
 
 use crate::{
     cli::{
-        Cli, Command, ConfigCommand, Global, ImportSource, Whom, ask, client::Client, local, log,
-        order, ports, set,
+        Cli, Command, ConfigCommand, Global, ImportSource, RuleCommand, Whom, ask, client::Client,
+        local, log, order, ports, rule, set,
     },
     exit::Failed,
 };
@@ -75,6 +75,13 @@ fn run(global: &Global, command: Command) -> Result<ExitCode, Failed> {
         Command::Relax => ports::posture(&client()?, global, PostureName::Relax)?,
         Command::Confirm => ports::posture(&client()?, global, PostureName::Confirm)?,
         Command::Rollback => ports::posture(&client()?, global, PostureName::Rollback)?,
+        Command::Rule { command } => match command {
+            RuleCommand::Test { rule: name, file, count } => {
+                return rule::test(global, &name, &file, count);
+            }
+            RuleCommand::List => rule::list(global)?,
+            RuleCommand::Show { rule: name } => rule::show_rule(global, &name)?,
+        },
         Command::Config { command } => configuration(global, command)?,
         Command::Import { source, path, dry_run } => match source {
             ImportSource::PortTrap => import::port_trap(global, &path, dry_run)?,

@@ -43,6 +43,17 @@ pub struct Failure {
     pub groups: Groups,
 }
 
+/// What a line is to a filter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Judgement {
+    /// It completes a failure.
+    Failure(Failure),
+    /// A `failregex` fits, but an `ignoreregex` does too.
+    Ignored,
+    /// Nothing, or not yet.
+    Nothing,
+}
+
 /// A filter with its state.
 #[derive(Debug)]
 pub struct Matcher {
@@ -89,17 +100,17 @@ impl Matcher {
         })
     }
 
-    /// Takes one line, without its end, and returns whether it completes a failure. `given` is its
-    /// time if that is known from elsewhere, as the journal's is.
-    pub fn take(&mut self, line: &str, given: Option<i64>, clock: &Clock) -> Option<Failure> {
+    /// Takes one line, without its end, and returns what it is. `given` is its time if that is known
+    /// from elsewhere, as the journal's is.
+    pub fn take(&mut self, line: &str, given: Option<i64>, clock: &Clock) -> Judgement {
         let (text, at) = match given {
             Some(at) => (format!("{line}\n"), Some(at)),
             None => self.without_time(line, clock),
         };
         self.last_time = at.or(self.last_time);
-        self.failure(text, at).unwrap_or_else(|TooManySteps| {
+        self.judge(text, at).unwrap_or_else(|TooManySteps| {
             self.too_slow += 1;
-            None
+            Judgement::Nothing
         })
     }
 
@@ -125,14 +136,16 @@ impl Matcher {
         }
     }
 
-    fn failure(&mut self, text: String, at: Option<i64>) -> Result<Option<Failure>, TooManySteps> {
+    fn judge(&mut self, text: String, at: Option<i64>) -> Result<Judgement, TooManySteps> {
         let mut text = self.with_lines_before(text);
         if self.ignored.len() + 2 < self.failures.len() && self.is_ignored(&text)? {
-            return Ok(None);
+            return Ok(Judgement::Ignored);
         }
         let mut known = Groups::new();
         if let Some(prefix) = &self.prefix {
-            let Some(found) = prefix.pattern.search(&text)? else { return Ok(None) };
+            let Some(found) = prefix.pattern.search(&text)? else {
+                return Ok(Judgement::Nothing);
+            };
             prefix.put_groups(&found, &mut known);
             if let Some(content) = known.remove("content").filter(|content| !content.is_empty()) {
                 text = format!("{content}\n");
@@ -143,13 +156,14 @@ impl Matcher {
             let matched = found.span(0).unwrap_or_default();
             let ignorable = if self.most_lines > 1 { whole_lines(&text, matched) } else { &text };
             if self.is_ignored(ignorable)? {
-                return Ok(None);
+                return Ok(Judgement::Ignored);
             }
             expression.put_groups(&found, &mut known);
             self.lines = expression.lines_left(&found, &text);
-            return Ok(self.judged(index, known, at));
+            let failure = self.completed(index, known, at);
+            return Ok(failure.map_or(Judgement::Nothing, Judgement::Failure));
         }
-        Ok(None)
+        Ok(Judgement::Nothing)
     }
 
     /// Returns the text to search: the line, behind those that were looked at and matched nothing.
@@ -174,7 +188,7 @@ impl Matcher {
     }
 
     /// Returns the failure that a match is, together with what is known of its session.
-    fn judged(&mut self, regex: usize, groups: Groups, at: Option<i64>) -> Option<Failure> {
+    fn completed(&mut self, regex: usize, groups: Groups, at: Option<i64>) -> Option<Failure> {
         let Some(session) = groups.get("mlfid").cloned() else {
             let id = id_of(&groups)?;
             return Some(Failure { regex, id, at, groups });
@@ -295,7 +309,10 @@ mod tests {
     fn ids(filter: &Filter, lines: &[&str]) -> Vec<Option<String>> {
         let mut matcher = Matcher::new(filter).unwrap();
         let clock = Clock { now: NOW, zone: TimeZone::UTC };
-        let mut take = |line: &&str| matcher.take(line, None, &clock).map(|failure| failure.id);
+        let mut take = |line: &&str| match matcher.take(line, None, &clock) {
+            Judgement::Failure(failure) => Some(failure.id),
+            Judgement::Ignored | Judgement::Nothing => None,
+        };
         lines.iter().map(&mut take).collect()
     }
 

@@ -1,0 +1,327 @@
+//! Rules tried on files of lines, offline: `rule test`, `rule list`, `rule show`.
+
+use std::{
+    collections::BTreeSet,
+    fs::{self, File},
+    io::{self, BufRead, BufReader, Write as _},
+    net::IpAddr,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use jiff::tz::TimeZone;
+use portguard_core::Timestamp;
+use portguard_read::fail2ban::{
+    self, Files, Filter, Reference,
+    date::Clock,
+    matcher::{Failure, Judgement, Matcher},
+};
+use serde_json::{Value, json};
+
+use crate::{
+    clock,
+    config::{self, Loaded},
+    daemon,
+    exit::{Failed, Turn, with_causes},
+};
+
+use super::{Global, show};
+
+/// What stands in front of the name of one of fail2ban's filters.
+const FAIL2BAN: &str = "fail2ban:";
+
+/// Where fail2ban's filters are, if no configuration says.
+const FILTERS: &str = "/etc/fail2ban/filter.d";
+
+/// The most of a line that is read, in bytes; what is behind is left out.
+const LONGEST_LINE: usize = 64 << 10;
+
+/// Sets the clock of offline commands: seconds since 1970.
+const NOW: &str = "PORTGUARD_NOW";
+
+/// The files of the disk.
+struct Disk;
+
+impl Files for Disk {
+    fn read(&self, path: &Path) -> Option<String> {
+        fs::read(path).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    fn list(&self, folder: &Path) -> Vec<PathBuf> {
+        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+        entries.map(|entry| entry.path()).collect()
+    }
+}
+
+/// Tries a rule on the lines of a file, or of standard input (`-`). Exit 1: nothing matched.
+pub(crate) fn test(
+    global: &Global,
+    rule: &str,
+    file: &Path,
+    count_only: bool,
+) -> Result<ExitCode, Failed> {
+    let filter = filter(global, rule)?;
+    let mut matcher = Matcher::new(&filter).map_err(|why| {
+        Failed::new(Turn::Configuration, format!("{rule}: {}", with_causes(&why)))
+    })?;
+    let clock = Clock { now: now()?, zone: TimeZone::system() };
+    let mut lines = Lines::open(file)?;
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    let mut tally = Tally::default();
+    while let Some(line) = lines.next(file)? {
+        let judgement = matcher.take(&line, None, &clock);
+        tally.add(&judgement);
+        if !count_only {
+            let text = if global.json {
+                told_as_json(&judgement, tally.lines)
+            } else {
+                Some(told(&judgement, &line))
+            };
+            if let Some(text) = text {
+                writeln!(out, "{text}").map_err(|why| broken_output(&why))?;
+            }
+        }
+    }
+    let summary = if global.json { tally.as_json().to_string() } else { tally.told() };
+    writeln!(out, "{summary}").and_then(|()| out.flush()).map_err(|why| broken_output(&why))?;
+    for (count, what) in [
+        (lines.cut, "lines were longer than 64 KiB; what is behind that was left out"),
+        (matcher.too_slow(), "lines took too many steps to tell whether they match"),
+    ] {
+        if count > 0 {
+            eprintln!("warning: {count} {what}");
+        }
+    }
+    Ok(if tally.matched > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Lists the rules that are there.
+pub(crate) fn list(global: &Global) -> Result<(), Failed> {
+    let names: BTreeSet<String> = folders(global)?
+        .iter()
+        .flat_map(|folder| Disk.list(folder))
+        .filter(|path| path.extension().is_some_and(|end| end == "conf" || end == "local"))
+        .filter_map(|path| path.file_stem()?.to_str().map(|name| format!("{FAIL2BAN}{name}")))
+        // Files that only others include have nothing to match.
+        .filter(|name| filter(global, name).is_ok())
+        .collect();
+    if global.json {
+        return show::json(&names);
+    }
+    show::print(&names.into_iter().map(|name| name + "\n").collect::<String>())
+}
+
+/// Shows what a rule consists of.
+pub(crate) fn show_rule(global: &Global, rule: &str) -> Result<(), Failed> {
+    let filter = filter(global, rule)?;
+    if global.json {
+        return show::json(&json!({
+            "rule": rule,
+            "prefregex": filter.prefregex,
+            "failregex": filter.failregex,
+            "ignoreregex": filter.ignoreregex,
+            "datepattern": filter.datepattern,
+            "maxlines": filter.maxlines,
+            "journalmatch": filter.journalmatch,
+            "usedns": filter.usedns,
+        }));
+    }
+    let line = |name: &str, text: &str| format!("{name} = {text}\n");
+    let lines = |name: &str, texts: &[String]| {
+        texts.iter().map(|text| line(name, text)).collect::<String>()
+    };
+    show::print(
+        &[
+            lines("prefregex", filter.prefregex.as_slice()),
+            lines("failregex", &filter.failregex),
+            lines("ignoreregex", &filter.ignoreregex),
+            lines("datepattern", filter.datepattern.as_slice()),
+            line("maxlines", &filter.maxlines.to_string()),
+            lines("journalmatch", &filter.journalmatch),
+            lines("usedns", filter.usedns.as_slice()),
+        ]
+        .concat(),
+    )
+}
+
+fn filter(global: &Global, rule: &str) -> Result<Filter, Failed> {
+    let wrong = |why: fail2ban::FilterError| {
+        Failed::new(Turn::Usage, why.to_string()).hint("portguard rule list shows the rules")
+    };
+    let Some(reference) = rule.strip_prefix(FAIL2BAN) else {
+        return Err(Failed::new(Turn::Usage, format!("no rule `{rule}`")).hint(
+            "fail2ban's filters are called fail2ban:NAME, as in fail2ban:sshd[mode=aggressive]",
+        ));
+    };
+    let reference: Reference = reference.parse().map_err(wrong)?;
+    fail2ban::load(&reference, &folders(global)?, &Disk).map_err(wrong)
+}
+
+/// Returns the folders of fail2ban's filters.
+fn folders(global: &Global) -> Result<Vec<PathBuf>, Failed> {
+    if !global.config.exists() {
+        return Ok(vec![PathBuf::from(FILTERS)]);
+    }
+    let loaded = config::load(&global.config, &daemon::surroundings());
+    let Loaded { config, .. } = loaded.map_err(|mistakes| config::failed(&mistakes))?;
+    Ok(config.rules.filter_dirs.iter().map(PathBuf::from).collect())
+}
+
+/// Returns the present in seconds since 1970, or what the environment says it is.
+fn now() -> Result<i64, Failed> {
+    let Some(text) = std::env::var_os(NOW) else {
+        return Ok(i64::try_from(clock::now().as_millis() / 1_000).unwrap_or(i64::MAX));
+    };
+    let text = text.to_string_lossy();
+    text.parse().map_err(|_| {
+        Failed::new(Turn::Usage, format!("{NOW} is `{text}`, which is no number of seconds"))
+    })
+}
+
+fn told(judgement: &Judgement, line: &str) -> String {
+    match judgement {
+        Judgement::Failure(failure) => format!("matched {}  {line}", failure.id),
+        Judgement::Ignored => format!("ignored {line}"),
+        Judgement::Nothing => format!("missed  {line}"),
+    }
+}
+
+/// Returns the object of a matched line.
+fn told_as_json(judgement: &Judgement, number: u64) -> Option<String> {
+    let Judgement::Failure(Failure { id, at, groups, .. }) = judgement else { return None };
+    let is_address = id.parse::<IpAddr>().is_ok() || id.contains('/');
+    let at = at.and_then(|at| u64::try_from(at).ok()).map(Timestamp::from_secs);
+    let object = json!({
+        "line": number,
+        "at": at.map(clock::rfc3339),
+        "subject": id,
+        "host": groups.get("dns").filter(|_| !is_address),
+        "user": groups.get("user"),
+        "fields": groups,
+    });
+    Some(object.to_string())
+}
+
+fn broken_output(why: &io::Error) -> Failed {
+    Failed::environment(format!("cannot write: {why}"))
+}
+
+/// How many lines were what.
+#[derive(Debug, Default)]
+struct Tally {
+    lines: u64,
+    matched: u64,
+    missed: u64,
+    ignored: u64,
+}
+
+impl Tally {
+    fn add(&mut self, judgement: &Judgement) {
+        self.lines += 1;
+        match judgement {
+            Judgement::Failure(_) => self.matched += 1,
+            Judgement::Ignored => self.ignored += 1,
+            Judgement::Nothing => self.missed += 1,
+        }
+    }
+
+    fn told(&self) -> String {
+        let Self { lines, matched, missed, ignored } = self;
+        format!("{lines} lines: {matched} matched, {missed} missed, {ignored} ignored")
+    }
+
+    fn as_json(&self) -> Value {
+        let Self { lines, matched, missed, ignored } = self;
+        json!({ "lines": lines, "matched": matched, "missed": missed, "ignored": ignored })
+    }
+}
+
+/// The lines of a file, as text: what is no UTF-8 is replaced.
+struct Lines {
+    from: Box<dyn BufRead>,
+    bytes: Vec<u8>,
+    cut: u64,
+}
+
+impl Lines {
+    fn open(path: &Path) -> Result<Self, Failed> {
+        let unreadable = |why: &dyn std::fmt::Display| {
+            Failed::new(Turn::Usage, format!("cannot read {}: {why}", path.display()))
+        };
+        if path == Path::new("-") {
+            return Ok(Self::of(Box::new(io::stdin().lock())));
+        }
+        // Whoever opens a pipe or a device waits for others.
+        if !fs::metadata(path).map_err(|why| unreadable(&why))?.is_file() {
+            return Err(unreadable(&"it is no file of lines"));
+        }
+        let file = File::open(path).map_err(|why| unreadable(&why))?;
+        Ok(Self::of(Box::new(BufReader::with_capacity(256 << 10, file))))
+    }
+
+    fn of(from: Box<dyn BufRead>) -> Self {
+        Self { from, bytes: Vec::new(), cut: 0 }
+    }
+
+    /// Returns the next line without its end.
+    fn next(&mut self, path: &Path) -> Result<Option<String>, Failed> {
+        let read = next_line(&mut self.from, &mut self.bytes).map_err(|why| {
+            Failed::new(Turn::Usage, format!("cannot read {}: {why}", path.display()))
+        })?;
+        self.cut += u64::from(read == Some(Whole::No));
+        let line = String::from_utf8_lossy(&self.bytes);
+        Ok(read.map(|_| line.trim_end_matches(['\r', '\n']).to_owned()))
+    }
+}
+
+/// Whether a line was read as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Whole {
+    Yes,
+    No,
+}
+
+/// Reads a line, or the beginning of one that is too long; `None` at the end.
+fn next_line(from: &mut dyn BufRead, line: &mut Vec<u8>) -> io::Result<Option<Whole>> {
+    line.clear();
+    let mut whole = Whole::Yes;
+    let mut any = false;
+    loop {
+        let chunk = from.fill_buf()?;
+        if chunk.is_empty() {
+            return Ok(any.then_some(whole));
+        }
+        any = true;
+        let end = chunk.iter().position(|byte| *byte == b'\n').map(|at| at + 1);
+        let part = &chunk[..end.unwrap_or(chunk.len())];
+        let room = LONGEST_LINE.saturating_sub(line.len());
+        line.extend_from_slice(&part[..part.len().min(room)]);
+        if part.len() > room {
+            whole = Whole::No;
+        }
+        let length = part.len();
+        from.consume(length);
+        if end.is_some() {
+            return Ok(Some(whole));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_of_any_length_and_bytes_are_read() {
+        let long = vec![b'x'; LONGEST_LINE + 5];
+        let bytes = [b"a\r\n\0\xff\n\n".as_slice(), &long, b"\nlast"].concat();
+        let mut from = bytes.as_slice();
+        let mut line = Vec::new();
+        let mut lines = Vec::new();
+        while let Some(whole) = next_line(&mut from, &mut line).unwrap() {
+            lines.push((line.len(), whole));
+        }
+        let (yes, no) = (Whole::Yes, Whole::No);
+        assert_eq!(lines, [(3, yes), (3, yes), (1, yes), (LONGEST_LINE, no), (4, yes)]);
+    }
+}
