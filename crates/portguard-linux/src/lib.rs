@@ -11,5 +11,6 @@ pub mod listener;
 mod netlink;
 pub mod nflog;
 pub mod nft;
+pub mod tail;
 pub mod trap;
 pub mod unit;

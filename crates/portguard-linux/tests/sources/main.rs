@@ -9,4 +9,5 @@ mod logged;
 #[path = "../nft/namespace.rs"]
 mod namespace;
 mod session;
+mod tail;
 mod trap;
