@@ -17,3 +17,4 @@ mod repair;
 mod restart;
 mod story;
 mod traps;
+mod watches;

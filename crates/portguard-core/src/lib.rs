@@ -20,6 +20,7 @@ pub mod span;
 pub mod subject;
 pub mod subject_map;
 pub mod time;
+pub mod window;
 
 pub use door::{
     Approval, ApprovalError, Door, DoorAct, Follow, ListedDoor, Pending, PortPolicy, Posture,
@@ -43,3 +44,4 @@ pub use span::{Span, SpanError};
 pub use subject::{Family, Subject, SubjectError};
 pub use subject_map::SubjectMap;
 pub use time::Timestamp;
+pub use window::Window;

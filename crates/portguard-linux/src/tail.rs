@@ -11,6 +11,7 @@ use std::{
     fs::{self, File},
     io,
     mem::MaybeUninit,
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -149,7 +150,7 @@ impl Tail {
         self.looked = Some(Instant::now());
         self.troubles.clear();
         self.watch_folders();
-        let mut named = BTreeSet::new();
+        let (mut named, mut came) = (BTreeSet::new(), BTreeSet::new());
         for path in self.paths() {
             match file::open(&path) {
                 Err(why) => drop(self.troubles.insert(path, why)),
@@ -166,33 +167,35 @@ impl Tail {
                     }
                     let watch = inotify::add_watch(&self.events, &path, WatchFlags::MODIFY).ok();
                     match Followed::new(opened, path.clone(), watch, is_first) {
-                        Ok(file) => drop(self.files.insert(id, file)),
+                        Ok(file) => {
+                            self.files.insert(id, file);
+                            came.insert(path);
+                        }
                         Err(error) => drop(self.troubles.insert(path, error.to_string())),
                     }
                 }
             }
         }
         if is_first {
-            let paths: Vec<PathBuf> = self.files.values().map(|file| file.path.clone()).collect();
-            let rotated = paths.iter().flat_map(|path| rotated(path)).map(|(_, id, _)| id);
-            self.known.extend(rotated.take(MOST_KNOWN));
+            self.known =
+                self.folders.values().flat_map(|folder| ids_in(folder)).take(MOST_KNOWN).collect();
         }
-        self.let_go_of_names(&named);
+        self.let_go_of_names(&named, came);
         self.fresh.extend(self.files.keys());
     }
 
     /// Marks the files that lost their names. A file that came and was rotated away in between is
-    /// found beside them.
-    fn let_go_of_names(&mut self, named: &BTreeSet<Id>) {
+    /// found beside those that came or went.
+    fn let_go_of_names(&mut self, named: &BTreeSet<Id>, came: BTreeSet<PathBuf>) {
         let now = Instant::now();
-        let mut gone = BTreeSet::new();
+        let mut changed = came;
         for (id, file) in &mut self.files {
             if !named.contains(id) && file.nameless.is_none() {
                 file.nameless = Some(now);
-                gone.insert(file.path.clone());
+                changed.insert(file.path.clone());
             }
         }
-        for (path, id, opened) in gone.iter().flat_map(|path| rotated(path)) {
+        for (path, id, opened) in changed.iter().flat_map(|path| rotated(path)) {
             let is_new = !self.known.contains(&id) && !self.files.contains_key(&id);
             if is_new && let Ok(mut file) = Followed::new(opened, path, None, false) {
                 file.nameless = Some(now);
@@ -255,6 +258,12 @@ impl Tail {
             }
         }
     }
+}
+
+/// Returns the files of a folder.
+fn ids_in(folder: &Path) -> impl Iterator<Item = Id> + use<> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.metadata().ok()).map(|file| (file.dev(), file.ino()))
 }
 
 /// Returns the files that a file may have been rotated to: those whose names begin with its name.

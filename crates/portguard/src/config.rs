@@ -31,7 +31,9 @@ use crate::exit::{Failed, Turn};
 
 pub(crate) use check::Surroundings;
 pub(crate) use guarding::OnExit;
-pub(crate) use plan::{ALLOWED_GROUP, BLOCKED_GROUP, LOG_GROUP, Protect, RecordPlan, TrapPlan};
+pub(crate) use plan::{
+    ALLOWED_GROUP, BLOCKED_GROUP, LOG_GROUP, Protect, RecordPlan, TrapPlan, WatchPlan,
+};
 
 use built_in::built_in;
 use guarding::section;

@@ -45,7 +45,10 @@ use self::{
     enforcer::{Enforcer, Work},
     inbox::Inbox,
     ledger::{LedgerThread, Memory},
-    source::{listeners::Urgency, packets::SharedPlans, record::PacketRecord, traps::Traps},
+    source::{
+        listeners::Urgency, packets::SharedPlans, record::PacketRecord, traps::Traps,
+        watches::Watches,
+    },
     system::Signal,
 };
 
@@ -103,7 +106,13 @@ struct Daemon {
     inbox: Inbox,
     work: Sender<Work>,
     traps: Traps,
+    watches: Watches,
     shared: Shared,
+    threads: Threads,
+}
+
+/// The threads whose end the daemon waits for.
+struct Threads {
     guard: JoinHandle<Guard>,
     enforcer: JoinHandle<()>,
     ledger: JoinHandle<()>,
@@ -203,8 +212,10 @@ impl Daemon {
             }
         })
         .map_err(environment)?;
-        let path = path.to_owned();
-        Ok(Self { config, path, about, inbox, work, traps, shared, guard, enforcer, ledger })
+        let mut watches = Watches::default();
+        watches.set(config.watch_plans(), &inbox).map_err(environment)?;
+        let (path, threads) = (path.to_owned(), Threads { guard, enforcer, ledger });
+        Ok(Self { config, path, about, inbox, work, traps, watches, shared, threads })
     }
 
     /// Waits for signals until one ends the daemon.
@@ -226,7 +237,7 @@ impl Daemon {
                     }
                 }
             }
-            if self.guard.is_finished() || self.enforcer.is_finished() {
+            if self.threads.guard.is_finished() || self.threads.enforcer.is_finished() {
                 return Err(Failed::bug("a thread of the daemon ended unasked"));
             }
         }
@@ -270,6 +281,9 @@ impl Daemon {
         self.traps = Traps::set(self.config.trap_plans(), &self.inbox);
         *self.shared.plans.write().unwrap_or_else(PoisonError::into_inner) = self.traps.plans();
         self.send_frame();
+        if let Err(error) = self.watches.set(self.config.watch_plans(), &self.inbox) {
+            warnings.push(format!("some watches do not run: {error}"));
+        }
         self.keep_if_good();
         journal::say(Level::Info, "configuration read again");
         (Vec::new(), warnings)
@@ -313,16 +327,17 @@ impl Daemon {
         let remove = self.config.guard.on_exit == OnExit::Remove;
         let table = if remove { "the kernel table is removed" } else { "the kernel table stays" };
         self.traps.stop();
+        self.watches.stop();
         self.inbox.deliver(Fact::Noted(Note::Stopped { table: table.into() }));
         self.inbox.stop();
         let deadline = std::time::Instant::now() + STOP_WITHIN;
-        let clean = joined(self.guard, deadline).is_some();
+        let clean = joined(self.threads.guard, deadline).is_some();
         // Without listeners the trap rules must go: whoever serves there next has honest users.
         // The enforcer may already be gone.
         let _ = self.work.send(Work::Frame(Box::new(self.config.frame(Vec::new()))));
         let _ = self.work.send(Work::Stop { remove });
-        let clean = joined(self.enforcer, deadline).is_some() && clean;
-        let clean = joined(self.ledger, deadline).is_some() && clean;
+        let clean = joined(self.threads.enforcer, deadline).is_some() && clean;
+        let clean = joined(self.threads.ledger, deadline).is_some() && clean;
         // The socket may have been removed by hand.
         let _ = std::fs::remove_file(self.config.socket());
         if clean {

@@ -5,6 +5,7 @@ mod clock;
 mod config;
 mod daemon;
 mod exit;
+mod filter;
 mod import;
 
 use std::{path::Path, process::ExitCode};

@@ -34,7 +34,7 @@ impl Host {
         fs::write(path("filter.d/door.conf"), FILTER).unwrap();
         fs::write(path("filter.d/base.conf"), "[DEFAULT]\n_prefix = door:\n").unwrap();
         fs::write(path("lines.log"), LINES).unwrap();
-        let config = format!("[rules]\nfilter_dirs = [{:?}]\n", path("filter.d"));
+        let config = format!("[rules]\nfilter_dirs = [\"{}\"]\n", path("filter.d").display());
         fs::write(path("portguard.toml"), config).unwrap();
         host
     }

@@ -12,7 +12,7 @@ use std::{
 use jiff::tz::TimeZone;
 use portguard_core::Timestamp;
 use portguard_read::fail2ban::{
-    self, Files, Filter, Reference,
+    Files as _, Filter,
     date::Clock,
     matcher::{Failure, Judgement, Matcher},
 };
@@ -23,12 +23,10 @@ use crate::{
     config::{self, Loaded},
     daemon,
     exit::{Failed, Turn, with_causes},
+    filter::{self, Disk, FAIL2BAN},
 };
 
 use super::{Global, show};
-
-/// What stands in front of the name of one of fail2ban's filters.
-const FAIL2BAN: &str = "fail2ban:";
 
 /// Where fail2ban's filters are, if no configuration says.
 const FILTERS: &str = "/etc/fail2ban/filter.d";
@@ -38,20 +36,6 @@ const LONGEST_LINE: usize = 64 << 10;
 
 /// Sets the clock of offline commands: seconds since 1970.
 const NOW: &str = "PORTGUARD_NOW";
-
-/// The files of the disk.
-struct Disk;
-
-impl Files for Disk {
-    fn read(&self, path: &Path) -> Option<String> {
-        fs::read(path).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
-    }
-
-    fn list(&self, folder: &Path) -> Vec<PathBuf> {
-        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-        entries.map(|entry| entry.path()).collect()
-    }
-}
 
 /// Tries a rule on the lines of a file, or of standard input (`-`). Exit 1: nothing matched.
 pub(crate) fn test(
@@ -145,16 +129,12 @@ pub(crate) fn show_rule(global: &Global, rule: &str) -> Result<(), Failed> {
 }
 
 fn filter(global: &Global, rule: &str) -> Result<Filter, Failed> {
-    let wrong = |why: fail2ban::FilterError| {
-        Failed::new(Turn::Usage, why.to_string()).hint("portguard rule list shows the rules")
+    let hint = if rule.starts_with(FAIL2BAN) {
+        "portguard rule list shows the rules"
+    } else {
+        "fail2ban's filters are called fail2ban:NAME, as in fail2ban:sshd[mode=aggressive]"
     };
-    let Some(reference) = rule.strip_prefix(FAIL2BAN) else {
-        return Err(Failed::new(Turn::Usage, format!("no rule `{rule}`")).hint(
-            "fail2ban's filters are called fail2ban:NAME, as in fail2ban:sshd[mode=aggressive]",
-        ));
-    };
-    let reference: Reference = reference.parse().map_err(wrong)?;
-    fail2ban::load(&reference, &folders(global)?, &Disk).map_err(wrong)
+    filter::load(rule, &folders(global)?).map_err(|why| Failed::new(Turn::Usage, why).hint(hint))
 }
 
 /// Returns the folders of fail2ban's filters.

@@ -9,6 +9,8 @@ use portguard_core::{
 use portguard_linux::nft::{self, FrameSpec, TrapEvidence};
 use portguard_store::Retention;
 
+use crate::filter;
+
 use super::{
     Config,
     guarding::{self, Icmp, Rates},
@@ -16,6 +18,23 @@ use super::{
     trap::{EvidenceKind, Trap},
     value::Written,
 };
+
+/// So many matches within [`WITHIN`] are an offence, unless a watch says otherwise.
+const HOWMANY: u32 = 5;
+const WITHIN: Duration = Duration::from_secs(600);
+
+/// A log to watch, with all that its thread needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct WatchPlan {
+    pub(crate) name: String,
+    /// Paths, with wildcards.
+    pub(crate) files: Vec<String>,
+    pub(crate) rule: String,
+    pub(crate) filter_dirs: Vec<PathBuf>,
+    pub(crate) howmany: u32,
+    pub(crate) within: Duration,
+    pub(crate) ladder: Arc<Ladder>,
+}
 
 /// The log group of the trap rules (NFLOG, 1 to 65535): unlikely to be another program's.
 pub(crate) const LOG_GROUP: u16 = 7_107;
@@ -73,6 +92,28 @@ impl Config {
     /// Returns every trap, one for each family and port.
     pub(crate) fn trap_plans(&self) -> Vec<TrapPlan> {
         self.traps.iter().flat_map(|trap| self.plans_of(trap)).collect()
+    }
+
+    /// Returns the watches that read files through one of fail2ban's filters.
+    pub(crate) fn watch_plans(&self) -> Vec<WatchPlan> {
+        let readable = self.watch.iter().filter(|watch| watch.rule.starts_with(filter::FAIL2BAN));
+        readable
+            .filter_map(|watch| {
+                let ladder = watch.ladder.as_deref().unwrap_or(ladder::DEFAULT);
+                Some(WatchPlan {
+                    name: watch.name.clone(),
+                    files: watch.files.clone()?,
+                    rule: watch.rule.clone(),
+                    filter_dirs: self.rules.filter_dirs.iter().map(PathBuf::from).collect(),
+                    howmany: watch.howmany.unwrap_or(HOWMANY),
+                    within: watch.within.map_or(WITHIN, |span| match span.0 {
+                        Span::For(within) => within,
+                        Span::Forever => Duration::MAX,
+                    }),
+                    ladder: Arc::new(self.ladder(ladder)),
+                })
+            })
+            .collect()
     }
 
     fn plans_of(&self, trap: &Trap) -> Vec<TrapPlan> {

@@ -9,6 +9,7 @@ pub(crate) mod record;
 pub(crate) mod table;
 pub(crate) mod traps;
 pub(crate) mod units;
+pub(crate) mod watches;
 
 use std::{io, thread};
 

@@ -1,0 +1,135 @@
+//! What is written in logs: who failed too often is banned, and a log that is missing or rotated
+//! hurts nobody.
+
+use std::{
+    fs::{self, OpenOptions},
+    io::Write as _,
+    path::{Path, PathBuf},
+    time::UNIX_EPOCH,
+};
+
+use tempfile::TempDir;
+
+use crate::story::{Story, wait_for};
+
+const FILTER: &str = "[Definition]\n\
+                      failregex = ^ door: refused <F-USER>.*</F-USER> from <HOST>$\n\
+                      ignoreregex = from 203\\.0\\.113\\.66$\n";
+
+/// A story with a folder of logs and a filter that reads them.
+struct Logs {
+    story: Story,
+    folder: TempDir,
+}
+
+impl Logs {
+    fn watched(more: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("filter.d")).unwrap();
+        fs::write(folder.path().join("filter.d/door.conf"), FILTER).unwrap();
+        let configuration = configuration(folder.path()) + more;
+        Self { story: Story::new(&configuration), folder }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn append(&self, lines: &[String]) {
+        let file = OpenOptions::new().append(true).create(true).open(self.path("door.log"));
+        file.unwrap().write_all(lines.concat().as_bytes()).unwrap();
+    }
+
+    /// Writes that somebody was refused so many times.
+    fn refuse(&self, source: &str, times: usize) {
+        self.append(&vec![refused("root", source); times]);
+    }
+
+    /// Returns how the watch does.
+    fn health(&self) -> String {
+        let status = self.story.json(&["status"]);
+        let sources = status["sources"].as_array().unwrap();
+        let watch = sources.iter().find(|source| source["name"] == "watch door");
+        watch.map(ToString::to_string).unwrap_or_default()
+    }
+}
+
+fn configuration(folder: &Path) -> String {
+    let place = folder.display();
+    format!(
+        "[rules]\nfilter_dirs = [\"{place}/filter.d\"]\n\
+         [[watch]]\nname = \"door\"\nfiles = [\"{place}/*.log\"]\nrule = \"fail2ban:door\"\n\
+         howmany = 3\nwithin = \"1h\"\n"
+    )
+}
+
+fn refused(user: &str, source: &str) -> String {
+    let now = UNIX_EPOCH.elapsed().unwrap().as_secs();
+    format!("{now} door: refused {user} from {source}\n")
+}
+
+#[test]
+fn who_fails_too_often_is_banned_and_why_tells_the_line() {
+    let logs = Logs::watched("");
+    wait_for("the watch to say that there is no file", || logs.health().contains("no such file"));
+    logs.refuse("203.0.113.9", 2);
+    logs.refuse("203.0.113.10", 3);
+    logs.refuse("2001:db8:7::9", 3);
+    logs.story.wait_for_verdict("203.0.113.10", "banned");
+    logs.story.wait_for_verdict("2001:db8:7::9", "banned");
+    assert_eq!(logs.story.verdict("203.0.113.9"), "none");
+    logs.refuse("203.0.113.9", 1);
+    logs.story.wait_for_verdict("203.0.113.9", "banned");
+    let why = logs.story.cli(&["why", "203.0.113.9"]).stdout;
+    assert!(why.contains("watch door") && why.contains("refused root from 203.0.113.9"), "{why}");
+    wait_for("the watch to be well", || logs.health().contains("good"));
+}
+
+#[test]
+fn a_line_made_up_by_a_stranger_bans_nobody_else() {
+    let logs = Logs::watched("");
+    let forged = refused("root from 203.0.113.1", "203.0.113.9");
+    logs.append(&vec![forged; 3]);
+    logs.story.wait_for_verdict("203.0.113.9", "banned");
+    assert_eq!(logs.story.verdict("203.0.113.1"), "none");
+}
+
+#[test]
+fn ignored_lines_protected_sources_and_odd_bytes_are_no_offence() {
+    let logs = Logs::watched("[protect]\naddresses = [\"203.0.113.5\"]\n");
+    logs.refuse("203.0.113.66", 3);
+    logs.refuse("203.0.113.5", 3);
+    let odd = [b"\0\xff\xfe".to_vec(), vec![b'x'; 200_000], b"\n".to_vec()].concat();
+    fs::write(logs.path("odd.log"), odd).unwrap();
+    logs.refuse("203.0.113.9", 3);
+    logs.story.wait_for_verdict("203.0.113.9", "banned");
+    assert_eq!(logs.story.verdict("203.0.113.66"), "none");
+    assert_eq!(logs.story.verdict("203.0.113.5"), "protected");
+    wait_for("the long line to be told", || logs.health().contains("longer than 64 KiB"));
+}
+
+#[test]
+fn rotation_loses_no_failure() {
+    let logs = Logs::watched("");
+    logs.refuse("203.0.113.9", 2);
+    fs::rename(logs.path("door.log"), logs.path("door.log.1")).unwrap();
+    logs.refuse("203.0.113.9", 1);
+    logs.story.wait_for_verdict("203.0.113.9", "banned");
+}
+
+#[test]
+fn a_rule_that_is_not_there_breaks_its_watch_only_and_a_reload_mends_it() {
+    let logs = Logs::watched("");
+    fs::remove_file(logs.path("filter.d/door.conf")).unwrap();
+    let text = configuration(logs.folder.path());
+    logs.story.daemon.configure(&text.replace("howmany = 3", "howmany = 2"));
+    logs.story.signal("HUP");
+    wait_for("the watch to say what is missing", || logs.health().contains("no filter `door`"));
+    assert_eq!(logs.story.verdict("203.0.113.9"), "none");
+    fs::write(logs.path("filter.d/door.conf"), FILTER).unwrap();
+    logs.story.daemon.configure(&text);
+    logs.story.signal("HUP");
+    wait_for("the watch to run again", || !logs.health().contains("no filter"));
+    logs.refuse("203.0.113.9", 3);
+    logs.story.wait_for_verdict("203.0.113.9", "banned");
+}
