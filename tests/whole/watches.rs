@@ -118,6 +118,22 @@ fn rotation_loses_no_failure() {
 }
 
 #[test]
+fn a_restart_reads_on_where_it_stopped() {
+    let mut logs = Logs::watched("");
+    logs.refuse("203.0.113.8", 3);
+    logs.story.wait_for_verdict("203.0.113.8", "banned");
+    assert!(logs.story.daemon.stop().success());
+    logs.refuse("203.0.113.9", 3);
+    fs::rename(logs.path("door.log"), logs.path("door.log.1")).unwrap();
+    logs.refuse("203.0.113.10", 3);
+    logs.story.start_again();
+    logs.story.wait_for_verdict("203.0.113.9", "banned");
+    logs.story.wait_for_verdict("203.0.113.10", "banned");
+    let why = logs.story.cli(&["why", "203.0.113.8"]).stdout;
+    assert!(why.contains("1 offences, 1 bans"), "a line was read twice: {why}");
+}
+
+#[test]
 fn a_rule_that_is_not_there_breaks_its_watch_only_and_a_reload_mends_it() {
     let logs = Logs::watched("");
     fs::remove_file(logs.path("filter.d/door.conf")).unwrap();

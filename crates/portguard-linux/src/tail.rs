@@ -57,12 +57,29 @@ pub struct Tail {
     troubles: BTreeMap<PathBuf, String>,
 }
 
+/// How far a file was read: enough to go on after a restart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Position {
+    /// Where it was.
+    pub path: PathBuf,
+    /// Its device.
+    pub device: u64,
+    /// Its number on that device.
+    pub inode: u64,
+    /// Behind the last whole line, in bytes.
+    pub offset: u64,
+    /// Its beginning: an inode may have been given to another file meanwhile.
+    pub head: Vec<u8>,
+}
+
 impl Tail {
-    /// Begins to follow; a wildcard (`*`, `?`, `[a-z]`) may stand in any part of a path.
+    /// Begins to follow; a wildcard (`*`, `?`, `[a-z]`) may stand in any part of a path. A file with
+    /// a position is read on from there, though it was renamed once meanwhile; what then stands under
+    /// its name is read from its beginning.
     ///
     /// # Errors
     /// When the kernel gives no notices.
-    pub fn open(patterns: &[String]) -> io::Result<Self> {
+    pub fn open(patterns: &[String], positions: &[Position]) -> io::Result<Self> {
         let mut tail = Self {
             patterns: patterns.to_vec(),
             events: inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?,
@@ -74,7 +91,51 @@ impl Tail {
             troubles: BTreeMap::new(),
         };
         tail.look();
+        tail.go_on(positions);
         Ok(tail)
+    }
+
+    /// Returns how far each file was read.
+    pub fn positions(&self) -> Vec<Position> {
+        let position = |((device, inode), file): (&Id, &Followed)| Position {
+            path: file.path.clone(),
+            device: *device,
+            inode: *inode,
+            offset: file.whole(),
+            head: file.head().to_vec(),
+        };
+        self.files.iter().map(position).collect()
+    }
+
+    /// Goes on where an earlier tail stopped.
+    fn go_on(&mut self, positions: &[Position]) {
+        let now = Instant::now();
+        let known: BTreeSet<Id> =
+            positions.iter().map(|position| (position.device, position.inode)).collect();
+        for position in positions {
+            let id = (position.device, position.inode);
+            if let Some(file) = self.files.get_mut(&id) {
+                file.go_on_at(position.offset, &position.head);
+                continue;
+            }
+            // It was rotated, or the name stands for another file now.
+            let mut others = rotated(&position.path);
+            if let Some(at) = others.iter().position(|(_, other, _)| *other == id) {
+                let (path, id, opened) = others.swap_remove(at);
+                if let Ok(mut file) = Followed::new(opened, path, None, false) {
+                    file.go_on_at(position.offset, &position.head);
+                    file.nameless = Some(now);
+                    self.files.insert(id, file);
+                }
+            }
+            let is_there = |(id, file): &(&Id, &mut Followed)| {
+                file.path == position.path && file.nameless.is_none() && !known.contains(*id)
+            };
+            if let Some((_, file)) = self.files.iter_mut().find(is_there) {
+                file.begin();
+            }
+        }
+        self.fresh.extend(self.files.keys());
     }
 
     /// Waits until a file may have something to read, or the limit is over; then gives each whole

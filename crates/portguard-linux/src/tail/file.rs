@@ -35,6 +35,8 @@ pub(super) struct Followed {
     offset: u64,
     head: Vec<u8>,
     rest: Vec<u8>,
+    /// How many bytes were read of the line that has no end yet.
+    pending: u64,
     /// The rest of a line that was too long is passed over.
     is_passing: bool,
 }
@@ -76,6 +78,7 @@ impl Followed {
             offset,
             head: Vec::new(),
             rest: Vec::new(),
+            pending: 0,
             is_passing: false,
         };
         followed.learn_head()?;
@@ -85,10 +88,7 @@ impl Followed {
     /// Gives the lines that are there, and returns whether there may be more.
     pub(super) fn read(&mut self, take: &mut dyn FnMut(&Path, &[u8])) -> io::Result<bool> {
         if self.was_written_anew()? {
-            self.offset = 0;
-            self.rest.clear();
-            self.is_passing = false;
-            self.head.clear();
+            self.begin();
         }
         let mut bytes = vec![0; AT_ONCE];
         let length = self.file.read_at(&mut bytes, self.offset)?;
@@ -104,6 +104,38 @@ impl Followed {
             self.learn_head()?;
         }
         Ok(length == AT_ONCE)
+    }
+
+    /// Reads on from a place, unless the file begins otherwise than it did then.
+    pub(super) fn go_on_at(&mut self, offset: u64, head: &[u8]) {
+        self.begin();
+        let mut ours = [0; HEAD];
+        let length = head.len().min(HEAD);
+        let is_same =
+            self.file.read_exact_at(&mut ours[..length], 0).is_ok() && ours[..length] == *head;
+        if is_same {
+            self.offset = offset;
+            head.clone_into(&mut self.head);
+        }
+    }
+
+    /// Reads from the beginning.
+    pub(super) fn begin(&mut self) {
+        self.offset = 0;
+        self.rest.clear();
+        self.pending = 0;
+        self.is_passing = false;
+        self.head.clear();
+    }
+
+    /// Returns where the last whole line ends.
+    pub(super) fn whole(&self) -> u64 {
+        // Of a line that is passed over, the beginning is read again, and it is cut again.
+        self.offset - self.pending
+    }
+
+    pub(super) fn head(&self) -> &[u8] {
+        &self.head
     }
 
     /// Returns when it was written last.
@@ -133,7 +165,9 @@ impl Followed {
                     self.is_passing = true;
                 }
             }
+            self.pending += part.len() as u64;
             if is_whole {
+                self.pending = 0;
                 take(&self.path, self.rest.strip_suffix(b"\r").unwrap_or(&self.rest));
                 self.rest.clear();
                 self.is_passing = false;

@@ -27,12 +27,20 @@ impl Logs {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("app.log"), "before\n").unwrap();
         let path = |name: &&str| folder.path().join(name).to_str().unwrap().to_owned();
-        let tail = Tail::open(&names.iter().map(path).collect::<Vec<_>>()).unwrap();
+        let tail = Tail::open(&names.iter().map(path).collect::<Vec<_>>(), &[]).unwrap();
         Self { folder, tail, lines: Vec::new() }
     }
 
     fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
+    }
+
+    /// Ends the tail, does something, and begins another one where it stopped.
+    fn meanwhile(&mut self, what: impl FnOnce(&Self)) {
+        let positions = self.tail.positions();
+        what(self);
+        let name = self.path("app.log").to_str().unwrap().to_owned();
+        self.tail = Tail::open(&[name], &positions).unwrap();
     }
 
     fn append(&self, name: &str, text: &str) {
@@ -126,6 +134,30 @@ fn what_is_no_file_of_lines_is_named() {
     assert!(why("link").starts_with("it leads out of its folder"), "{}", why("link"));
     assert!(why("gone").starts_with("No such file"), "{}", why("gone"));
     assert_eq!((why("inside"), logs.tail.followed()), (String::new(), 1));
+}
+
+#[test]
+fn a_tail_goes_on_where_another_one_stopped() {
+    let mut logs = Logs::following(&["app.log"]);
+    logs.append("app.log", "one\nhalf");
+    logs.expect(&["one"]);
+    logs.meanwhile(|logs| logs.append("app.log", " line\ntwo\n"));
+    logs.expect(&["half line", "two"]);
+    logs.meanwhile(|logs| {
+        logs.append("app.log", "three\n");
+        fs::rename(logs.path("app.log"), logs.path("app.log.1")).unwrap();
+        logs.append("app.log", "four\n");
+    });
+    logs.expect(&["three", "four"]);
+    // Both files are still known.
+    logs.meanwhile(|_| {});
+    logs.append("app.log", "more\n");
+    logs.expect(&["more"]);
+    logs.meanwhile(|logs| fs::write(logs.path("app.log"), "quite another file\n").unwrap());
+    logs.expect(&["quite another file"]);
+    logs.meanwhile(|_| {});
+    logs.append("app.log", "five\n");
+    logs.expect(&["five"]);
 }
 
 #[test]

@@ -34,6 +34,8 @@ pub(crate) struct WatchPlan {
     pub(crate) howmany: u32,
     pub(crate) within: Duration,
     pub(crate) ladder: Arc<Ladder>,
+    /// Where it keeps how far it has read.
+    pub(crate) state_dir: PathBuf,
 }
 
 /// The log group of the trap rules (NFLOG, 1 to 65535): unlikely to be another program's.
@@ -111,6 +113,7 @@ impl Config {
                         Span::Forever => Duration::MAX,
                     }),
                     ladder: Arc::new(self.ladder(ladder)),
+                    state_dir: self.guard.state_dir.clone(),
                 })
             })
             .collect()

@@ -1,6 +1,8 @@
 //! What is written in logs: one thread for each watch reads its files through its rule and reports
 //! who failed too often.
 
+mod bookmarks;
+
 use std::{
     io,
     net::IpAddr,
@@ -14,15 +16,22 @@ use std::{
 };
 
 use jiff::tz::TimeZone;
-use portguard_core::{Evidence, Fact, Grade, Health, Offence, Timestamp, Window};
+use portguard_core::{Evidence, Fact, Grade, Health, Level, Offence, Timestamp, Window};
 use portguard_linux::tail::Tail;
 use portguard_read::fail2ban::{
     date::Clock,
     matcher::{Failure, Judgement, Matcher},
 };
 
-use crate::{clock, config::WatchPlan, daemon::inbox::Inbox, exit::with_causes, filter};
+use crate::{
+    clock,
+    config::WatchPlan,
+    daemon::{inbox::Inbox, journal},
+    exit::with_causes,
+    filter,
+};
 
+use self::bookmarks::Bookmarks;
 use super::tell;
 
 /// How long one wait for lines takes; a stop is noticed in between.
@@ -84,6 +93,9 @@ struct Watch<'a> {
     matcher: Matcher,
     window: Window,
     zone: TimeZone,
+    bookmarks: Bookmarks,
+    /// Why the bookmarks can not be written, if so.
+    unwritten: Option<String>,
     /// Matches whose source is no address.
     unaddressed: AtomicU64,
 }
@@ -91,7 +103,8 @@ struct Watch<'a> {
 impl<'a> Watch<'a> {
     fn new(plan: &'a WatchPlan, name: &'a str) -> Result<Self, String> {
         let filter = filter::load(&plan.rule, &plan.filter_dirs)?;
-        let tail = Tail::open(&plan.files).map_err(|error| error.to_string())?;
+        let bookmarks = Bookmarks::of(&plan.state_dir, &plan.name);
+        let tail = Tail::open(&plan.files, &bookmarks.read()).map_err(|error| error.to_string())?;
         Ok(Self {
             plan,
             name,
@@ -99,6 +112,8 @@ impl<'a> Watch<'a> {
             matcher: Matcher::new(&filter).map_err(|error| with_causes(&error))?,
             window: Window::new(plan.howmany, plan.within),
             zone: TimeZone::system(),
+            bookmarks,
+            unwritten: None,
             unaddressed: AtomicU64::new(0),
         })
     }
@@ -111,8 +126,9 @@ impl<'a> Watch<'a> {
                 tell(inbox, self.name, health.clone());
                 told = Some(health);
             }
-            let Self { plan, name, tail, matcher, window, zone, unaddressed } = self;
+            let Self { plan, name, tail, matcher, window, zone, bookmarks, unaddressed, .. } = self;
             let mut take = |_: &Path, line: &[u8]| {
+                bookmarks.touch();
                 let line = String::from_utf8_lossy(line);
                 let now = clock::now();
                 let seconds = i64::try_from(now.as_millis() / 1_000).unwrap_or(i64::MAX);
@@ -130,6 +146,11 @@ impl<'a> Watch<'a> {
             if let Err(error) = tail.wait(WAIT, &mut take) {
                 return tell(inbox, self.name, Health::Broken(error.to_string()));
             }
+            let written = self.bookmarks.write_soon(|| self.tail.positions());
+            self.unwritten = written.err().map(|error| error.to_string());
+        }
+        if let Err(error) = self.bookmarks.write(self.tail.positions()) {
+            journal::say(Level::Warning, &format!("{}: no bookmarks: {error}", self.name));
         }
     }
 
@@ -142,6 +163,9 @@ impl<'a> Watch<'a> {
             .collect();
         if self.tail.followed() == 0 && shortcomings.is_empty() {
             shortcomings.push("there is no such file yet".to_owned());
+        }
+        if let Some(why) = &self.unwritten {
+            shortcomings.push(format!("a restart would not know where to go on: {why}"));
         }
         for (count, what) in [
             (self.matcher.too_slow(), "lines took too many steps to match"),

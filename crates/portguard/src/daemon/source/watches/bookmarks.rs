@@ -1,0 +1,119 @@
+//! How far the files of a watch were read, kept on disk so that a restart loses no line and reads
+//! none twice.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use portguard_linux::tail::Position;
+use serde::{Deserialize, Serialize};
+
+/// How often they are written at most. A daemon that is killed reads what came within this time
+/// before its end once more.
+const WRITE_EVERY: Duration = Duration::from_millis(200);
+
+/// The bookmarks of one watch.
+pub(super) struct Bookmarks {
+    path: PathBuf,
+    written: Option<Instant>,
+    is_due: bool,
+}
+
+/// A position as it is written.
+#[derive(Deserialize, Serialize)]
+struct Bookmark {
+    path: PathBuf,
+    device: u64,
+    inode: u64,
+    offset: u64,
+    head: Vec<u8>,
+}
+
+impl Bookmarks {
+    /// Returns the bookmarks of a watch in a folder.
+    pub(super) fn of(folder: &Path, watch: &str) -> Self {
+        let plain = |byte: u8| match byte {
+            byte if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
+            byte => format!("_{byte:02x}"),
+        };
+        let name: String = watch.bytes().map(plain).collect();
+        Self { path: folder.join(format!("watch-{name}.json")), written: None, is_due: false }
+    }
+
+    /// Returns what was written last; nothing if there is nothing that can be read.
+    pub(super) fn read(&self) -> Vec<Position> {
+        let text = fs::read(&self.path).unwrap_or_default();
+        let bookmarks: Vec<Bookmark> = serde_json::from_slice(&text).unwrap_or_default();
+        let position = |Bookmark { path, device, inode, offset, head }| Position {
+            path,
+            device,
+            inode,
+            offset,
+            head,
+        };
+        bookmarks.into_iter().map(position).collect()
+    }
+
+    /// Says that lines were read.
+    pub(super) fn touch(&mut self) {
+        self.is_due = true;
+    }
+
+    /// Writes the positions if lines were read since the last time, but not too often.
+    ///
+    /// # Errors
+    /// When they can not be written.
+    pub(super) fn write_soon(
+        &mut self,
+        positions: impl FnOnce() -> Vec<Position>,
+    ) -> io::Result<()> {
+        let is_late = self.written.is_none_or(|written| written.elapsed() >= WRITE_EVERY);
+        if self.is_due && is_late { self.write(positions()) } else { Ok(()) }
+    }
+
+    /// Writes the positions.
+    ///
+    /// # Errors
+    /// When they can not be written.
+    pub(super) fn write(&mut self, positions: Vec<Position>) -> io::Result<()> {
+        (self.written, self.is_due) = (Some(Instant::now()), false);
+        let bookmark = |Position { path, device, inode, offset, head }| Bookmark {
+            path,
+            device,
+            inode,
+            offset,
+            head,
+        };
+        let bookmarks: Vec<Bookmark> = positions.into_iter().map(bookmark).collect();
+        let new = self.path.with_extension("new");
+        fs::write(&new, serde_json::to_vec(&bookmarks)?)?;
+        fs::rename(&new, &self.path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_written_is_read_and_anything_else_is_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut bookmarks = Bookmarks::of(folder.path(), "sshd/\u{e4}");
+        assert_eq!(bookmarks.read(), []);
+        let position = Position {
+            path: "/var/log/x".into(),
+            device: 7,
+            inode: 8,
+            offset: 9,
+            head: vec![0, 255],
+        };
+        bookmarks.write_soon(|| unreachable!("nothing was read")).unwrap();
+        bookmarks.touch();
+        bookmarks.write_soon(|| vec![position.clone()]).unwrap();
+        assert_eq!(bookmarks.read(), [position]);
+        fs::write(&bookmarks.path, "[{").unwrap();
+        assert_eq!(bookmarks.read(), []);
+    }
+}
