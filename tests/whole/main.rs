@@ -15,6 +15,7 @@ mod ports;
 mod posture;
 mod repair;
 mod restart;
+mod scan;
 mod story;
 mod traps;
 mod watches;

@@ -5,8 +5,10 @@ pub mod decision;
 pub mod fail2ban;
 pub mod headers;
 pub mod log_line;
+pub mod netfilter;
 pub mod python_regex;
 pub mod record;
+pub mod stamp;
 
 pub use decision::{PacketDecision, Verdict};
 pub use headers::{Headers, Transport};

@@ -2,11 +2,13 @@
 
 pub(crate) mod ask;
 pub(crate) mod client;
+mod lines;
 pub(crate) mod local;
 pub(crate) mod log;
 pub(crate) mod order;
 pub(crate) mod ports;
 pub(crate) mod rule;
+pub(crate) mod scan;
 pub(crate) mod set;
 pub(crate) mod show;
 
@@ -187,6 +189,8 @@ pub(crate) enum Command {
     Confirm,
     /// Undo the risky change that waits for confirmation.
     Rollback,
+    /// Scan a log of packets once and put whoever was logged too often on a list.
+    Scan(scan::ScanArgs),
     /// Try a rule on a file of lines, list the rules, or show one.
     Rule {
         #[command(subcommand)]

@@ -72,6 +72,16 @@ impl Failed {
         self
     }
 
+    /// Returns whether the answer was no, and everything else went well.
+    pub(crate) fn is_refusal(&self) -> bool {
+        self.turn == Turn::Negative
+    }
+
+    /// Returns what went wrong, on one line.
+    pub(crate) fn words(&self) -> String {
+        self.lines.join("; ")
+    }
+
     /// Tells the user and returns the exit code.
     pub(crate) fn tell(&self) -> ExitCode {
         for line in &self.lines {

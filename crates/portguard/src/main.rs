@@ -19,7 +19,7 @@ use portguard_api::{
 use crate::{
     cli::{
         Cli, Command, ConfigCommand, Global, ImportSource, RuleCommand, Whom, ask, client::Client,
-        local, log, order, ports, rule, set,
+        local, log, order, ports, rule, scan, set,
     },
     exit::Failed,
 };
@@ -76,6 +76,7 @@ fn run(global: &Global, command: Command) -> Result<ExitCode, Failed> {
         Command::Relax => ports::posture(&client()?, global, PostureName::Relax)?,
         Command::Confirm => ports::posture(&client()?, global, PostureName::Confirm)?,
         Command::Rollback => ports::posture(&client()?, global, PostureName::Rollback)?,
+        Command::Scan(args) => scan::scan(global, &args, client)?,
         Command::Rule { command } => match command {
             RuleCommand::Test { rule: name, file, count } => {
                 return rule::test(global, &name, &file, count);

@@ -2,8 +2,7 @@
 
 use std::{
     collections::BTreeSet,
-    fs::{self, File},
-    io::{self, BufRead, BufReader, Write as _},
+    io::{self, Write as _},
     net::IpAddr,
     path::{Path, PathBuf},
     process::ExitCode,
@@ -26,16 +25,14 @@ use crate::{
     filter::{self, Disk, FAIL2BAN},
 };
 
-use super::{Global, show};
+use super::{
+    Global,
+    lines::{self, Lines},
+    show,
+};
 
 /// Where fail2ban's filters are, if no configuration says.
 const FILTERS: &str = "/etc/fail2ban/filter.d";
-
-/// The most of a line that is read, in bytes; what is behind is left out.
-const LONGEST_LINE: usize = 64 << 10;
-
-/// Sets the clock of offline commands: seconds since 1970.
-const NOW: &str = "PORTGUARD_NOW";
 
 /// Tries a rule on the lines of a file, or of standard input (`-`). Exit 1: nothing matched.
 pub(crate) fn test(
@@ -48,11 +45,12 @@ pub(crate) fn test(
     let mut matcher = Matcher::new(&filter).map_err(|why| {
         Failed::new(Turn::Configuration, format!("{rule}: {}", with_causes(&why)))
     })?;
-    let clock = Clock { now: now()?, zone: TimeZone::system() };
+    let clock = Clock { now: lines::now()?, zone: TimeZone::system() };
     let mut lines = Lines::open(file)?;
     let mut out = io::BufWriter::new(io::stdout().lock());
     let mut tally = Tally::default();
-    while let Some(line) = lines.next(file)? {
+    while let Some(line) = lines.next()? {
+        let line = String::from_utf8_lossy(line);
         let judgement = matcher.take(&line, None, &clock);
         tally.add(&judgement);
         if !count_only {
@@ -69,7 +67,7 @@ pub(crate) fn test(
     let summary = if global.json { tally.as_json().to_string() } else { tally.told() };
     writeln!(out, "{summary}").and_then(|()| out.flush()).map_err(|why| broken_output(&why))?;
     for (count, what) in [
-        (lines.cut, "lines were longer than 64 KiB; what is behind that was left out"),
+        (lines.cut(), "lines were longer than 64 KiB; what is behind that was left out"),
         (matcher.too_slow(), "lines took too many steps to tell whether they match"),
     ] {
         if count > 0 {
@@ -147,17 +145,6 @@ fn folders(global: &Global) -> Result<Vec<PathBuf>, Failed> {
     Ok(config.rules.filter_dirs.iter().map(PathBuf::from).collect())
 }
 
-/// Returns the present in seconds since 1970, or what the environment says it is.
-fn now() -> Result<i64, Failed> {
-    let Some(text) = std::env::var_os(NOW) else {
-        return Ok(i64::try_from(clock::now().as_millis() / 1_000).unwrap_or(i64::MAX));
-    };
-    let text = text.to_string_lossy();
-    text.parse().map_err(|_| {
-        Failed::new(Turn::Usage, format!("{NOW} is `{text}`, which is no number of seconds"))
-    })
-}
-
 fn told(judgement: &Judgement, line: &str) -> String {
     match judgement {
         Judgement::Failure(failure) => format!("matched {}  {line}", failure.id),
@@ -213,95 +200,5 @@ impl Tally {
     fn as_json(&self) -> Value {
         let Self { lines, matched, missed, ignored } = self;
         json!({ "lines": lines, "matched": matched, "missed": missed, "ignored": ignored })
-    }
-}
-
-/// The lines of a file, as text: what is no UTF-8 is replaced.
-struct Lines {
-    from: Box<dyn BufRead>,
-    bytes: Vec<u8>,
-    cut: u64,
-}
-
-impl Lines {
-    fn open(path: &Path) -> Result<Self, Failed> {
-        let unreadable = |why: &dyn std::fmt::Display| {
-            Failed::new(Turn::Usage, format!("cannot read {}: {why}", path.display()))
-        };
-        if path == Path::new("-") {
-            return Ok(Self::of(Box::new(io::stdin().lock())));
-        }
-        // Whoever opens a pipe or a device waits for others.
-        if !fs::metadata(path).map_err(|why| unreadable(&why))?.is_file() {
-            return Err(unreadable(&"it is no file of lines"));
-        }
-        let file = File::open(path).map_err(|why| unreadable(&why))?;
-        Ok(Self::of(Box::new(BufReader::with_capacity(256 << 10, file))))
-    }
-
-    fn of(from: Box<dyn BufRead>) -> Self {
-        Self { from, bytes: Vec::new(), cut: 0 }
-    }
-
-    /// Returns the next line without its end.
-    fn next(&mut self, path: &Path) -> Result<Option<String>, Failed> {
-        let read = next_line(&mut self.from, &mut self.bytes).map_err(|why| {
-            Failed::new(Turn::Usage, format!("cannot read {}: {why}", path.display()))
-        })?;
-        self.cut += u64::from(read == Some(Whole::No));
-        let line = String::from_utf8_lossy(&self.bytes);
-        Ok(read.map(|_| line.trim_end_matches(['\r', '\n']).to_owned()))
-    }
-}
-
-/// Whether a line was read as it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Whole {
-    Yes,
-    No,
-}
-
-/// Reads a line, or the beginning of one that is too long; `None` at the end.
-fn next_line(from: &mut dyn BufRead, line: &mut Vec<u8>) -> io::Result<Option<Whole>> {
-    line.clear();
-    let mut whole = Whole::Yes;
-    let mut any = false;
-    loop {
-        let chunk = from.fill_buf()?;
-        if chunk.is_empty() {
-            return Ok(any.then_some(whole));
-        }
-        any = true;
-        let end = chunk.iter().position(|byte| *byte == b'\n').map(|at| at + 1);
-        let part = &chunk[..end.unwrap_or(chunk.len())];
-        let room = LONGEST_LINE.saturating_sub(line.len());
-        line.extend_from_slice(&part[..part.len().min(room)]);
-        if part.len() > room {
-            whole = Whole::No;
-        }
-        let length = part.len();
-        from.consume(length);
-        if end.is_some() {
-            return Ok(Some(whole));
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lines_of_any_length_and_bytes_are_read() {
-        let long = vec![b'x'; LONGEST_LINE + 5];
-        let bytes = [b"a\r\n\0\xff\n\n".as_slice(), &long, b"\nlast"].concat();
-        let mut from = bytes.as_slice();
-        let mut line = Vec::new();
-        let mut lines = Vec::new();
-        while let Some(whole) = next_line(&mut from, &mut line).unwrap() {
-            lines.push((line.len(), whole));
-        }
-        let (yes, no) = (Whole::Yes, Whole::No);
-        assert_eq!(lines, [(3, yes), (3, yes), (1, yes), (LONGEST_LINE, no), (4, yes)]);
     }
 }

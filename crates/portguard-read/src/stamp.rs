@@ -1,0 +1,110 @@
+//! The times that lines of the system log begin with, fast: lines of the same second have the same
+//! beginning.
+
+use jiff::{Timestamp, civil, tz::TimeZone};
+
+use crate::{
+    fail2ban::date::{Clock, DateFinder},
+    python_regex::PatternError,
+};
+
+/// Length of `Nov 20 10:11:12`.
+const CLASSIC: usize = 15;
+
+/// How much of a line is searched for another form of time, in bytes.
+const HEAD: usize = 128;
+
+const MONTHS: [&[u8; 3]; 12] = [
+    b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec",
+];
+
+/// Reads the times of lines.
+#[derive(Debug)]
+pub struct Stamps {
+    clock: Clock,
+    last: Option<([u8; CLASSIC], Option<i64>)>,
+    finder: DateFinder,
+}
+
+impl Stamps {
+    /// Reads times as they are at `now`, in seconds since 1970, in a zone.
+    ///
+    /// # Errors
+    /// When a built-in form of time does not compile.
+    pub fn new(now: i64, zone: TimeZone) -> Result<Self, PatternError> {
+        let finder = DateFinder::new(Some("{^LN-BEG}"))?;
+        Ok(Self { clock: Clock { now, zone }, last: None, finder })
+    }
+
+    /// Returns the time of a line in seconds since 1970. One without a year is of the latest year in
+    /// which it is not in the future.
+    pub fn time_of(&mut self, line: &[u8]) -> Option<i64> {
+        let Some(head) = line.first_chunk::<CLASSIC>().filter(|head| is_classic(head)) else {
+            let head = String::from_utf8_lossy(&line[..line.len().min(HEAD)]);
+            return self.finder.find(&format!("{head}\n"), &self.clock)?.at;
+        };
+        if let Some((_, at)) = self.last.as_ref().filter(|(last, _)| last == head) {
+            return *at;
+        }
+        let at = self.classic(head);
+        self.last = Some((*head, at));
+        at
+    }
+
+    fn classic(&self, head: &[u8; CLASSIC]) -> Option<i64> {
+        let number = |at: usize| {
+            let digits =
+                [head[at], head[at + 1]].map(|byte| if byte == b' ' { b'0' } else { byte });
+            let value =
+                |byte: u8| i8::try_from(byte.wrapping_sub(b'0')).ok().filter(|one| *one < 10);
+            Some(value(digits[0])? * 10 + value(digits[1])?)
+        };
+        let month = MONTHS.iter().position(|month| head.starts_with(*month))?;
+        let month = i8::try_from(month).ok()? + 1;
+        let (day, time) =
+            (number(4)?, civil::Time::new(number(7)?, number(10)?, number(13)?.min(59), 0));
+        let time = time.ok()?;
+        let now = Timestamp::from_second(self.clock.now).ok()?.to_zoned(self.clock.zone.clone());
+        // The 29th of February was up to eight years ago.
+        let years = (now.year() - 8..=now.year()).rev();
+        let moments = years.filter_map(|year| {
+            let date = civil::Date::new(year, month, day).ok()?;
+            let at = date.to_datetime(time).to_zoned(self.clock.zone.clone()).ok()?;
+            Some(at.timestamp().as_second())
+        });
+        moments.into_iter().find(|at| *at <= self.clock.now)
+    }
+}
+
+fn is_classic(head: &[u8; CLASSIC]) -> bool {
+    head[3] == b' ' && head[6] == b' ' && head[9] == b':' && head[12] == b':'
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 14 August 2026, 10:00 UTC.
+    const NOW: i64 = 1_786_701_600;
+
+    fn check(line: &str, expected: Option<&str>) {
+        let mut stamps = Stamps::new(NOW, TimeZone::UTC).unwrap();
+        for _ in 0..2 {
+            let at = stamps.time_of(line.as_bytes());
+            let at = at.map(|at| Timestamp::from_second(at).unwrap().to_string());
+            assert_eq!(at.as_deref(), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn times_are_read_in_each_form() {
+        check("Aug 14 09:59:59 host kernel:", Some("2026-08-14T09:59:59Z"));
+        check("Aug  4 09:59:59 host", Some("2026-08-04T09:59:59Z"));
+        check("Aug 14 10:00:01 host", Some("2025-08-14T10:00:01Z"));
+        check("Feb 29 10:00:00 host", Some("2024-02-29T10:00:00Z"));
+        check("2026-08-14T09:59:59.123+02:00 host", Some("2026-08-14T07:59:59Z"));
+        check("Abc 14 09:59:59 host", None);
+        check("Aug 44 09:59:59 host", None);
+        check("nothing", None);
+    }
+}
