@@ -3,6 +3,7 @@
 use std::{
     net::IpAddr,
     str::{self, FromStr},
+    sync::LazyLock,
 };
 
 use memchr::memmem;
@@ -12,68 +13,104 @@ use memchr::memmem;
 pub struct LoggedPacket<'a> {
     /// What stands in front of the packet's words: the rule's prefix behind the kernel's stamp.
     pub prefix: &'a str,
-    /// The interface it came in by, empty if there is none.
-    pub in_interface: &'a str,
-    /// The interface it goes out by, empty if there is none.
-    pub out_interface: &'a str,
     /// Where it says that it comes from.
     pub source: IpAddr,
-    /// Where it goes.
-    pub destination: IpAddr,
     /// The transport protocol as it is written (`TCP`, `ICMPv6`, `47`).
     pub protocol: &'a str,
-    /// Length of the IP packet in bytes.
-    pub length: Option<u32>,
-    /// Time to live, or hop limit.
-    pub ttl: Option<u8>,
-    /// Source port.
-    pub source_port: Option<u16>,
-    /// Destination port.
-    pub destination_port: Option<u16>,
-    /// TCP flags, the last byte of the header's bits (RFC 9293 3.1).
-    pub flags: u8,
+    /// The words from `IN=` to the protocol, and those behind.
+    words: &'a str,
+    behind: &'a str,
 }
 
 /// TCP flags by their words, highest bit first.
 const FLAGS: [&str; 8] = ["CWR", "ECE", "URG", "ACK", "PSH", "RST", "SYN", "FIN"];
+
+/// The words that every line is searched for.
+static IN: LazyLock<memmem::Finder<'_>> = LazyLock::new(|| memmem::Finder::new("IN="));
+static SOURCE: LazyLock<memmem::Finder<'_>> = LazyLock::new(|| memmem::Finder::new(" SRC="));
+static PROTOCOL: LazyLock<memmem::Finder<'_>> = LazyLock::new(|| memmem::Finder::new(" PROTO="));
 
 /// Reads a line; `None` if it is none of these, or if it was cut off before its protocol.
 ///
 /// What stands in square brackets behind it is the packet that an ICMP error is about, and is left
 /// alone.
 pub fn read_line(line: &[u8]) -> Option<LoggedPacket<'_>> {
-    let start = memmem::find(line, b"IN=")?;
-    let inside = memmem::find(&line[start..], b" [SRC=").unwrap_or(line.len() - start);
-    let words = str::from_utf8(&line[start..start + inside]).ok()?;
-    let protocol_at = words.find(" PROTO=")?;
-    let behind = &words[protocol_at + 1..];
-    Some(LoggedPacket {
+    let start = IN.find(line)?;
+    let words = &line[start..];
+    let source_at = SOURCE.find(words)? + " SRC=".len();
+    let protocol_at = source_at + PROTOCOL.find(&words[source_at..])? + " PROTO=".len();
+    let end = memchr::memchr2(b'[', b'\n', &words[protocol_at..]);
+    let end = end.map_or(words.len(), |end| protocol_at + end);
+    // A bracket in front of the protocol: it is that of the packet inside, ours was cut off.
+    if memchr::memchr(b'[', &words[..protocol_at]).is_some() {
+        return None;
+    }
+    let (words, behind) = str::from_utf8(&words[..end]).ok()?.split_at_checked(protocol_at)?;
+    let packet = LoggedPacket {
         prefix: prefix(str::from_utf8(&line[..start]).unwrap_or_default()),
-        in_interface: words[3..].split(' ').next().unwrap_or_default(),
-        out_interface: field(words, " OUT=")?,
-        source: address(words, " SRC=")?,
-        destination: address(words, " DST=")?,
-        protocol: field(words, " PROTO=")?,
-        length: parsed(words, " LEN="),
-        ttl: parsed(words, " TTL=").or_else(|| parsed(words, " HOPLIMIT=")),
-        source_port: parsed(behind, " SPT="),
-        destination_port: parsed(behind, " DPT="),
-        flags: flags(behind),
-    })
+        source: value(&words[source_at..]).parse::<IpAddr>().ok()?.to_canonical(),
+        protocol: value(behind),
+        words,
+        behind,
+    };
+    // Every packet has a destination and a place for the interface that it goes out by.
+    words.contains(" OUT=").then_some(packet).filter(|packet| packet.destination().is_some())
+}
+
+impl<'a> LoggedPacket<'a> {
+    /// Returns the interface it came in by, empty if there is none.
+    pub fn in_interface(&self) -> &'a str {
+        value(&self.words["IN=".len()..])
+    }
+
+    /// Returns the interface it goes out by, empty if there is none.
+    pub fn out_interface(&self) -> &'a str {
+        field(self.words, " OUT=").unwrap_or_default()
+    }
+
+    /// Returns where it goes.
+    pub fn destination(&self) -> Option<IpAddr> {
+        Some(parsed::<IpAddr>(self.words, " DST=")?.to_canonical())
+    }
+
+    /// Returns the length of the IP packet in bytes.
+    pub fn length(&self) -> Option<u32> {
+        parsed(self.words, " LEN=")
+    }
+
+    /// Returns its time to live, or hop limit.
+    pub fn ttl(&self) -> Option<u8> {
+        parsed(self.words, " TTL=").or_else(|| parsed(self.words, " HOPLIMIT="))
+    }
+
+    /// Returns its source port.
+    pub fn source_port(&self) -> Option<u16> {
+        parsed(self.behind, " SPT=")
+    }
+
+    /// Returns its destination port.
+    pub fn destination_port(&self) -> Option<u16> {
+        parsed(self.behind, " DPT=")
+    }
+
+    /// Returns its TCP flags, the last byte of the header's bits (RFC 9293 3.1).
+    pub fn flags(&self) -> u8 {
+        let named = |word: &str| FLAGS.iter().position(|flag| *flag == word);
+        self.behind.split(' ').filter_map(named).fold(0, |flags, bit| flags | 0x80 >> bit)
+    }
 }
 
 fn field<'a>(words: &'a str, name: &str) -> Option<&'a str> {
-    let at = memmem::find(words.as_bytes(), name.as_bytes())? + name.len();
-    let value = &words[at..];
-    Some(&value[..memchr::memchr2(b' ', b'\n', value.as_bytes()).unwrap_or(value.len())])
+    Some(value(&words[words.find(name)? + name.len()..]))
+}
+
+/// Returns the word that a text begins with.
+fn value(text: &str) -> &str {
+    text.split([' ', '\n']).next().unwrap_or_default()
 }
 
 fn parsed<T: FromStr>(words: &str, name: &str) -> Option<T> {
     field(words, name)?.parse().ok()
-}
-
-fn address(words: &str, name: &str) -> Option<IpAddr> {
-    Some(field(words, name)?.parse::<IpAddr>().ok()?.to_canonical())
 }
 
 /// Returns the rule's prefix: what comes behind the kernel's name and its stamp.
@@ -83,12 +120,6 @@ fn prefix(before: &str) -> &str {
     let is_stamp =
         |text: &str| text.trim().bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
     stamp.filter(|(text, _)| is_stamp(text)).map_or(own, |(_, own)| own).trim()
-}
-
-/// Returns the flags whose words stand alone.
-fn flags(words: &str) -> u8 {
-    let named = |word: &str| FLAGS.iter().position(|flag| *flag == word);
-    words.split(' ').filter_map(named).fold(0, |flags, bit| flags | 0x80 >> bit)
 }
 
 #[cfg(test)]
@@ -104,10 +135,10 @@ mod tests {
     #[test]
     fn a_packet_is_read_with_its_rule() {
         let packet = read_line(TCP.as_bytes()).unwrap();
-        assert_eq!((packet.prefix, packet.in_interface), ("IPTABLES-BLOCKED:", "eth0"));
+        assert_eq!((packet.prefix, packet.in_interface()), ("IPTABLES-BLOCKED:", "eth0"));
         assert_eq!((packet.source, packet.protocol), ("192.0.2.7".parse().unwrap(), "TCP"));
-        assert_eq!((packet.source_port, packet.destination_port), (Some(4000), Some(22)));
-        assert_eq!((packet.length, packet.ttl, packet.flags), (Some(60), Some(64), 0x02));
+        assert_eq!((packet.source_port(), packet.destination_port()), (Some(4000), Some(22)));
+        assert_eq!((packet.length(), packet.ttl(), packet.flags()), (Some(60), Some(64), 0x02));
     }
 
     #[test]
@@ -117,7 +148,7 @@ mod tests {
         let packet = read_line(line.as_bytes()).unwrap();
         assert_eq!(packet.source, "192.0.2.7".parse::<IpAddr>().unwrap());
         assert_eq!((packet.prefix, packet.protocol), ("[UFW BLOCK]", "ICMP"));
-        assert_eq!((packet.source_port, packet.destination_port), (None, None));
+        assert_eq!((packet.source_port(), packet.destination_port()), (None, None));
     }
 
     #[test]

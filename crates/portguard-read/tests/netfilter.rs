@@ -24,19 +24,19 @@ fn lines_have_the_fields_that_others_find_in_them() {
 fn wrong(case: &Value) -> Option<String> {
     let line = case["line"].as_str().unwrap();
     let found = read_line(line.as_bytes()).map_or(Value::Null, |packet| {
-        let words = flag_words(packet.flags);
+        let words = flag_words(packet.flags());
         let mut flags: Vec<&str> = words.split_whitespace().collect();
         flags.sort_unstable();
         json!({
-            "iface_in": packet.in_interface,
-            "iface_out": packet.out_interface,
+            "iface_in": packet.in_interface(),
+            "iface_out": packet.out_interface(),
             "src": packet.source.to_string(),
-            "dst": packet.destination.to_string(),
+            "dst": packet.destination(),
             "proto": packet.protocol,
-            "length": packet.length,
-            "ttl": packet.ttl,
-            "sport": packet.source_port,
-            "dport": packet.destination_port,
+            "length": packet.length(),
+            "ttl": packet.ttl(),
+            "sport": packet.source_port(),
+            "dport": packet.destination_port(),
             "flags": flags,
         })
     });
