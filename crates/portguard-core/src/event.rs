@@ -76,6 +76,11 @@ pub enum Fact {
         /// How it does.
         health: Health,
     },
+    /// A source is there no more.
+    SourceGone {
+        /// The source's name.
+        source: Arc<str>,
+    },
     /// The enforcer worked through changes.
     Outcome {
         /// All changes up to this generation are in the kernel, or have failed.
@@ -112,6 +117,8 @@ pub struct Offence {
     pub evidence: Evidence,
     /// The trap that noticed it, by port and bound address, if it was one.
     pub trap: Option<(crate::Port, IpAddr)>,
+    /// A ban for it is for these ports only; `None`: for all.
+    pub ports: Option<Arc<Vec<crate::Port>>>,
 }
 
 /// How far evidence can be trusted. Only [`Grade::Handshake`] and better may ban.

@@ -48,7 +48,7 @@ use self::{
 };
 
 pub use self::{
-    command::{Command, Done, Lifted},
+    command::{Command, Done, Lifted, MOST_PORTS_OF_A_BAN},
     desired::Desired,
     doors::DoorHold,
     exposure::Exposure,
@@ -207,6 +207,7 @@ impl Guard {
             Fact::Protected(subjects) => self.protect(subjects, now),
             Fact::HostResolved { host, addresses } => self.allow_host(&host, &addresses, now),
             Fact::Health { source, health } => self.remember_health(source, health, now),
+            Fact::SourceGone { source } => drop(self.sources.remove(&source)),
             Fact::Outcome { generation, failure } => self.take_outcome(generation, failure, now),
             Fact::Restored(holds) => self.restore(holds, now),
             Fact::RestoredOffenders(offenders) => {

@@ -59,6 +59,13 @@ impl Ladder {
         }
     }
 
+    /// Returns this ladder with a step before all others: the source is throttled hard first.
+    #[must_use]
+    pub fn gentler(&self) -> Self {
+        let steps = [&[Strength::Hard], self.steps.as_slice()].concat();
+        Self { steps, ..self.clone() }
+    }
+
     /// Returns what the `offence`-th offence in a row leads to, counted from 1.
     pub fn rung(&self, offence: u32) -> Rung {
         let offence = offence.max(1);

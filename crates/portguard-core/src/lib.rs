@@ -14,11 +14,13 @@ pub mod ladder;
 pub mod listener;
 pub mod pattern;
 pub mod rate;
+pub mod recent;
 pub mod record;
 pub mod service;
 pub mod span;
 pub mod subject;
 pub mod subject_map;
+pub mod tally;
 pub mod time;
 pub mod window;
 
@@ -31,8 +33,8 @@ pub use entry::{Author, Decision, Entry, Level, Measure, Note, Release, ReleaseC
 pub use event::{Event, Evidence, Fact, Grade, Health, ListedHold, Offence, Process};
 pub use exposure::Reach;
 pub use guard::{
-    Caps, Command, Desired, Done, DoorHold, Exposure, Guard, Hold, Lifted, Offender, Policy,
-    PortOrder, Refusal, Snapshot, SourceState, TrapState,
+    Caps, Command, Desired, Done, DoorHold, Exposure, Guard, Hold, Lifted, MOST_PORTS_OF_A_BAN,
+    Offender, Policy, PortOrder, Refusal, Snapshot, SourceState, TrapState,
 };
 pub use ladder::{Growth, Ladder, Rung};
 pub use listener::{Listener, Owner};
@@ -43,5 +45,6 @@ pub use service::{Port, Protocol};
 pub use span::{Span, SpanError};
 pub use subject::{Family, Subject, SubjectError};
 pub use subject_map::SubjectMap;
+pub use tally::{Failing, Finding, Tally, Why};
 pub use time::Timestamp;
 pub use window::Window;

@@ -1,68 +1,54 @@
 //! Counts how often each source was seen within a span of time.
 
-use std::{
-    collections::{HashMap, VecDeque},
-    net::IpAddr,
-    time::Duration,
-};
+use std::{collections::VecDeque, hash::Hash, net::IpAddr, time::Duration};
 
-use crate::Timestamp;
+use crate::{Timestamp, recent::Recent};
 
-/// Most sources that are counted at a time. When half of it is full, the sources that were not seen
-/// while it filled are forgotten.
+/// Most sources that are counted at a time.
 const MOST_SOURCES: usize = 200_000;
 
 /// Finds the sources that were seen so often within a span.
 #[derive(Debug)]
-pub struct Window {
+pub struct Window<S = IpAddr> {
     howmany: usize,
     within: Duration,
-    /// Sources that were seen lately, and those that were seen before that. No source's place in
-    /// them is to be guessed from outside: the hashes are seeded.
-    recent: HashMap<IpAddr, VecDeque<Timestamp>>,
-    former: HashMap<IpAddr, VecDeque<Timestamp>>,
+    sources: Recent<S, VecDeque<Timestamp>>,
 }
 
-impl Window {
+impl<S: Copy + Eq + Hash> Window<S> {
     /// Makes a window for so many times within a span.
     pub fn new(howmany: u32, within: Duration) -> Self {
         let howmany = usize::try_from(howmany).unwrap_or(usize::MAX).max(1);
-        Self { howmany, within, recent: HashMap::new(), former: HashMap::new() }
+        Self { howmany, within, sources: Recent::new(MOST_SOURCES) }
     }
 
     /// Counts a source once more, and returns whether that makes it enough; it then begins anew.
     /// Times may come in any order.
-    pub fn hit(&mut self, source: IpAddr, at: Timestamp) -> bool {
-        if self.recent.len() >= MOST_SOURCES / 2 && !self.recent.contains_key(&source) {
-            self.former = std::mem::take(&mut self.recent);
-        }
-        let former = self.former.remove(&source);
-        let times = self.recent.entry(source).or_insert_with(|| former.unwrap_or_default());
-        let place = times.partition_point(|known| *known <= at);
-        times.insert(place, at);
-        if times.len() > self.howmany {
-            times.pop_front();
-        }
-        let is_enough = times.len() == self.howmany
-            && times
-                .front()
-                .zip(times.back())
-                .is_some_and(|(first, last)| last.since(*first) <= self.within);
+    pub fn hit(&mut self, source: S, at: Timestamp) -> bool {
+        let (howmany, within) = (self.howmany, self.within);
+        let is_enough = self.sources.with(source, |times| {
+            let place = times.partition_point(|known| *known <= at);
+            times.insert(place, at);
+            if times.len() > howmany {
+                times.pop_front();
+            }
+            let ends = times.front().zip(times.back());
+            times.len() == howmany && ends.is_some_and(|(first, last)| last.since(*first) <= within)
+        });
         if is_enough {
-            self.recent.remove(&source);
+            self.sources.remove(&source);
         }
         is_enough
     }
 
     /// Forgets a source: it succeeded.
-    pub fn clear(&mut self, source: IpAddr) {
-        self.recent.remove(&source);
-        self.former.remove(&source);
+    pub fn clear(&mut self, source: S) {
+        self.sources.remove(&source);
     }
 
     /// Returns how many sources are counted.
     pub fn len(&self) -> usize {
-        self.recent.len() + self.former.len()
+        self.sources.len()
     }
 
     /// Returns whether no source is counted.

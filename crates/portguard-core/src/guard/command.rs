@@ -10,7 +10,7 @@ use crate::{
 use super::{Guard, Offender, PortOrder, Refusal, offence::until, roll::Hold};
 
 /// Most ports that one ban can be limited to; each is an element of its own in the kernel.
-const MOST_PORTS_OF_A_BAN: usize = 64;
+pub const MOST_PORTS_OF_A_BAN: usize = 64;
 
 /// What an operator asks.
 #[derive(Clone, Debug)]

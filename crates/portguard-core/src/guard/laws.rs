@@ -185,6 +185,7 @@ fn take(guard: &mut Guard, step: &Step, now: Timestamp) {
             ladder: ladder(),
             evidence: Evidence::default(),
             trap: None,
+            ports: None,
         }),
         Step::KernelListed(host) => {
             let peer = address(*host);

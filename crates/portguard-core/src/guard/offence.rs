@@ -152,7 +152,7 @@ impl Guard {
             nth_ban: rung.nth_ban,
             author: Author::Guard,
             reason: offence.origin.clone(),
-            ports: None,
+            ports: offence.ports.clone().filter(|_| rung.measure == Measure::Ban),
             generation: 0,
         };
         if let Err(refusal) = self.hold(rung.measure, subject, hold, now) {

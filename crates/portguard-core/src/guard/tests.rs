@@ -359,6 +359,7 @@ fn tell(guard: &mut Guard, words: &[&str], now: Timestamp) {
                 ladder: trap_ladder(),
                 evidence: Evidence::default(),
                 trap: None,
+                ports: None,
             };
             guard.handle_event(event(Fact::Offence(offence)), now);
         }

@@ -1,0 +1,373 @@
+//! What follows from failures and successes as logs tell them: whose turn it is.
+//!
+//! A source is counted as one host: an IPv4 address, or the /64 that one IPv6 host has to itself.
+//! It is found when it failed so often within a span; when its neighbours and it together failed
+//! much more often; or when it is one of many that tried the same user's name. A success clears its
+//! source, and shows that people sit behind it: such a source is to be treated gently, and so is
+//! one that is found for what others did.
+
+use std::{net::IpAddr, time::Duration};
+
+use crate::{Family, Subject, Timestamp, Window, recent::Recent};
+
+/// Bits of an IPv6 address that one host has no choice over.
+const HOST_V6: u8 = 64;
+
+/// Bits of the networks whose hosts are neighbours.
+const NEIGHBOURS_V4: u8 = 24;
+const NEIGHBOURS_V6: u8 = 48;
+
+/// Neighbours are found when together they failed this many times as often as one host may ...
+const NEIGHBOURS_FACTOR: u32 = 4;
+
+/// ... and are so many.
+const NEIGHBOURS: usize = 3;
+
+/// So many hosts that try one user's name are a spray: more than one person has devices.
+const SPRAY: usize = 10;
+
+/// Most networks, and most users' names, that are counted at a time.
+const MOST_NETWORKS: usize = 50_000;
+const MOST_USERS: usize = 20_000;
+
+/// Most hosts that are remembered for having succeeded, and for how long that counts.
+const MOST_GOOD: usize = 50_000;
+const GOOD_FOR: Duration = Duration::from_secs(86_400);
+
+/// Most hosts of one crowd that are told apart; those seen longest ago go.
+const MOST_OF_CROWD: usize = 64;
+
+/// The longest part of a user's name that tells users apart, in bytes.
+const LONGEST_USER: usize = 64;
+
+/// A failure.
+#[derive(Clone, Copy, Debug)]
+pub struct Failing<'a> {
+    /// Who failed.
+    pub source: IpAddr,
+    /// By which user's name.
+    pub user: Option<&'a str>,
+    /// In which way it was told; what is told in two ways is one failure.
+    pub telling: u8,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A source whose turn it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// Who.
+    pub source: IpAddr,
+    /// Why.
+    pub why: Why,
+    /// It is to be throttled before it is banned: somebody succeeded from there lately, so that
+    /// others may be behind the same address; or what others did speaks against it too.
+    pub gently: bool,
+}
+
+/// Why a source was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// It failed so often.
+    Often(u32),
+    /// It failed, and its neighbours did too: so many of this network, so often.
+    Neighbours {
+        /// The network.
+        network: Subject,
+        /// How many of its hosts failed.
+        hosts: usize,
+        /// How often all of them did.
+        failures: u32,
+    },
+    /// It tried a user's name that many others tried.
+    Spray {
+        /// The name.
+        user: String,
+        /// How many hosts tried it.
+        hosts: usize,
+    },
+}
+
+/// Counts failures.
+#[derive(Debug)]
+pub struct Tally {
+    howmany: u32,
+    within: Duration,
+    hosts: Window<(Host, u8)>,
+    networks: Recent<Subject, Crowd>,
+    users: Recent<String, Crowd>,
+    good: Recent<Host, Timestamp>,
+    /// In how many ways failures were told so far.
+    tellings: u8,
+}
+
+/// A source as it is counted: an address, or the first address of its network.
+type Host = IpAddr;
+
+/// Hosts that have something in common.
+#[derive(Debug, Default)]
+struct Crowd {
+    hosts: Vec<Seen>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    host: Host,
+    source: IpAddr,
+    last: Timestamp,
+    failures: u32,
+}
+
+impl Tally {
+    /// Counts so many failures within a span as enough.
+    pub fn new(howmany: u32, within: Duration) -> Self {
+        Self {
+            howmany: howmany.max(1),
+            within,
+            hosts: Window::new(howmany, within),
+            networks: Recent::new(MOST_NETWORKS),
+            users: Recent::new(MOST_USERS),
+            good: Recent::new(MOST_GOOD),
+            tellings: 0,
+        }
+    }
+
+    /// Counts a failure, and returns whose turn that makes it.
+    pub fn fail(&mut self, failing: &Failing<'_>) -> Vec<Finding> {
+        let Failing { source, user, telling, at } = *failing;
+        let host = host_of(source);
+        self.tellings = self.tellings.max(telling.saturating_add(1));
+        if self.hosts.hit((host, telling), at) {
+            let gently = self.is_good(host, at);
+            return vec![Finding { source, why: Why::Often(self.howmany), gently }];
+        }
+        if telling > 0 {
+            return Vec::new();
+        }
+        let seen = Seen { host, source, last: at, failures: 1 };
+        let found = self.neighbours(seen);
+        let found = if found.is_empty() { self.spray(seen, user) } else { found };
+        // A crowd is no proof against somebody who succeeded.
+        found.into_iter().filter(|one| !self.is_good(host_of(one.source), at)).collect()
+    }
+
+    /// Takes a success: its source begins anew.
+    pub fn succeed(&mut self, source: IpAddr, at: Timestamp) {
+        let host = host_of(source);
+        for telling in 0..self.tellings {
+            self.hosts.clear((host, telling));
+        }
+        self.good.with(host, |last| *last = (*last).max(at));
+    }
+
+    /// Returns how many sources are counted.
+    pub fn len(&self) -> usize {
+        self.hosts.len()
+    }
+
+    /// Returns whether no source is counted.
+    pub fn is_empty(&self) -> bool {
+        self.hosts.is_empty()
+    }
+
+    fn is_good(&self, host: Host, at: Timestamp) -> bool {
+        self.good.get(&host).is_some_and(|last| at.since(*last) <= GOOD_FOR)
+    }
+
+    fn neighbours(&mut self, seen: Seen) -> Vec<Finding> {
+        let network = neighbours_of(seen.source);
+        let enough = self.howmany.saturating_mul(NEIGHBOURS_FACTOR);
+        let within = self.within;
+        let found = self.networks.with(network, |crowd| {
+            crowd.add(seen, within);
+            let failures = crowd.failures();
+            (failures >= enough && crowd.hosts.len() >= NEIGHBOURS)
+                .then(|| (std::mem::take(&mut crowd.hosts), failures))
+        });
+        let Some((hosts, failures)) = found else { return Vec::new() };
+        let why = Why::Neighbours { network, hosts: hosts.len(), failures };
+        findings(&hosts, &why)
+    }
+
+    fn spray(&mut self, seen: Seen, user: Option<&str>) -> Vec<Finding> {
+        let Some(user) = user.filter(|user| !user.is_empty()) else { return Vec::new() };
+        let user = &user[..user.floor_char_boundary(LONGEST_USER)];
+        let within = self.within;
+        let found = self.users.with(user.to_owned(), |crowd| {
+            crowd.add(seen, within);
+            (crowd.hosts.len() >= SPRAY).then(|| std::mem::take(&mut crowd.hosts))
+        });
+        let Some(hosts) = found else { return Vec::new() };
+        findings(&hosts, &Why::Spray { user: user.to_owned(), hosts: hosts.len() })
+    }
+}
+
+impl Crowd {
+    /// Adds a host, and forgets those that were not seen within the span.
+    fn add(&mut self, seen: Seen, within: Duration) {
+        if let Some(known) = self.hosts.iter_mut().find(|known| known.host == seen.host) {
+            let is_over = seen.last.since(known.last) > within;
+            known.failures = if is_over { 1 } else { known.failures.saturating_add(1) };
+            known.last = known.last.max(seen.last);
+            known.source = seen.source;
+            return;
+        }
+        self.hosts.retain(|known| seen.last.since(known.last) <= within);
+        if self.hosts.len() == MOST_OF_CROWD {
+            let oldest = self.hosts.iter().enumerate().min_by_key(|(_, known)| known.last);
+            if let Some((index, _)) = oldest {
+                self.hosts.swap_remove(index);
+            }
+        }
+        self.hosts.push(seen);
+    }
+
+    fn failures(&self) -> u32 {
+        self.hosts.iter().map(|known| known.failures).fold(0, u32::saturating_add)
+    }
+}
+
+fn findings(hosts: &[Seen], why: &Why) -> Vec<Finding> {
+    let finding = |seen: &Seen| Finding { source: seen.source, why: why.clone(), gently: true };
+    hosts.iter().map(finding).collect()
+}
+
+fn host_of(source: IpAddr) -> Host {
+    match source {
+        IpAddr::V4(_) => source,
+        IpAddr::V6(_) => Subject::containing(source, HOST_V6).first_address(),
+    }
+}
+
+fn neighbours_of(source: IpAddr) -> Subject {
+    let bits = match Subject::address(source).family() {
+        Family::V4 => NEIGHBOURS_V4,
+        Family::V6 => NEIGHBOURS_V6,
+    };
+    Subject::containing(source, bits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SPAN: Duration = Duration::from_secs(600);
+
+    fn tally() -> Tally {
+        Tally::new(3, SPAN)
+    }
+
+    fn fail(tally: &mut Tally, source: &str, user: &str, at: u64) -> Vec<Finding> {
+        told(tally, source, user, 0, at)
+    }
+
+    fn told(tally: &mut Tally, source: &str, user: &str, telling: u8, at: u64) -> Vec<Finding> {
+        let at = Timestamp::from_secs(1_000 + at);
+        let source = source.parse().unwrap();
+        tally.fail(&Failing { source, user: Some(user), telling, at })
+    }
+
+    fn sources(findings: &[Finding]) -> Vec<String> {
+        findings.iter().map(|finding| finding.source.to_string()).collect()
+    }
+
+    #[test]
+    fn who_fails_too_often_is_found() {
+        let mut tally = tally();
+        assert_eq!(fail(&mut tally, "192.0.2.7", "a", 0), []);
+        assert_eq!(fail(&mut tally, "192.0.2.7", "b", 1), []);
+        let found = fail(&mut tally, "192.0.2.7", "c", 2);
+        assert_eq!(sources(&found), ["192.0.2.7"]);
+        assert_eq!((&found[0].why, found[0].gently), (&Why::Often(3), false));
+    }
+
+    #[test]
+    fn one_failure_that_is_told_in_two_ways_is_one() {
+        let mut tally = tally();
+        for at in 0..2 {
+            for telling in 0..3 {
+                assert_eq!(told(&mut tally, "192.0.2.7", "a", telling, at), []);
+            }
+        }
+        assert_eq!(told(&mut tally, "192.0.2.7", "a", 1, 2).len(), 1);
+    }
+
+    #[test]
+    fn a_host_that_changes_its_address_within_its_network_is_one() {
+        let mut tally = tally();
+        fail(&mut tally, "2001:db8::1", "a", 0);
+        fail(&mut tally, "2001:db8::2", "a", 1);
+        assert_eq!(sources(&fail(&mut tally, "2001:db8::3", "a", 2)), ["2001:db8::3"]);
+    }
+
+    #[test]
+    fn a_success_clears_and_makes_the_next_measure_a_gentle_one() {
+        let mut tally = tally();
+        let source = "192.0.2.7".parse().unwrap();
+        for telling in 0..2 {
+            told(&mut tally, "192.0.2.7", "a", telling, 0);
+            told(&mut tally, "192.0.2.7", "a", telling, 1);
+        }
+        tally.succeed(source, Timestamp::from_secs(1_002));
+        assert!(tally.is_empty());
+        for at in 3..5 {
+            assert_eq!(fail(&mut tally, "192.0.2.7", "b", at), []);
+        }
+        assert!(fail(&mut tally, "192.0.2.7", "c", 5)[0].gently);
+    }
+
+    #[test]
+    fn neighbours_that_try_a_little_each_are_found_together() {
+        let mut tally = tally();
+        let mut found = Vec::new();
+        for number in 0..12 {
+            found.extend(fail(
+                &mut tally,
+                &format!("192.0.2.{}", number % 6),
+                &number.to_string(),
+                number,
+            ));
+        }
+        let all: Vec<_> = (0..6).map(|number| format!("192.0.2.{number}")).collect();
+        assert_eq!(sources(&found), all);
+        let network = "192.0.2.0/24".parse().unwrap();
+        assert_eq!(found[0].why, Why::Neighbours { network, hosts: 6, failures: 12 });
+    }
+
+    #[test]
+    fn many_that_try_one_name_are_found_but_whoever_succeeded_before() {
+        let mut tally = tally();
+        tally.succeed("10.3.0.7".parse().unwrap(), Timestamp::from_secs(1_000));
+        let mut found = Vec::new();
+        for number in 0..10 {
+            assert_eq!(found, []);
+            found = fail(&mut tally, &format!("10.{number}.0.7"), "admin", number);
+        }
+        assert_eq!(found.len(), 9);
+        assert_eq!(found[0].why, Why::Spray { user: "admin".into(), hosts: 10 });
+        assert!(!sources(&found).contains(&"10.3.0.7".to_owned()));
+    }
+
+    #[test]
+    fn what_lies_far_apart_is_no_crowd() {
+        let mut tally = tally();
+        for number in 0..40 {
+            let source = format!("10.{number}.0.7");
+            assert_eq!(fail(&mut tally, &source, "admin", number * 100), []);
+        }
+    }
+
+    #[test]
+    fn sources_and_names_without_end_take_no_memory_without_end() {
+        let mut tally = tally();
+        for number in 0..300_000_u32 {
+            let source = std::net::Ipv4Addr::from_bits(number << 8).into();
+            let user = number.to_string();
+            let at = Timestamp::from_secs(1_000);
+            tally.fail(&Failing { source, user: Some(&user), telling: 0, at });
+            tally.succeed(source, at);
+        }
+        assert!(tally.networks.len() <= MOST_NETWORKS && tally.users.len() <= MOST_USERS);
+        assert!(tally.good.len() <= MOST_GOOD);
+    }
+}
