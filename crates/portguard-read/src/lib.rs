@@ -1,15 +1,21 @@
 //! Understands bytes: the headers of packets, the record of what was decided about them, the
-//! classic log lines, and fail2ban's filters. No I/O, no clock.
+//! classic log lines, fail2ban's filters, and rules of our own. No I/O, no clock.
 
 pub mod decision;
 pub mod fail2ban;
 pub mod headers;
+pub mod journal_entry;
+pub mod judgement;
 pub mod log_line;
 pub mod netfilter;
 pub mod python_regex;
+pub mod reader;
 pub mod record;
+pub mod rule;
 pub mod stamp;
 
 pub use decision::{PacketDecision, Verdict};
 pub use headers::{Headers, Transport};
+pub use judgement::{Groups, Judgement, Sighting, Who};
+pub use reader::Reader;
 pub use record::{PacketKind, Query, Record};

@@ -1,4 +1,4 @@
-//! The times that lines of the system log begin with, fast: lines of the same second have the same
+//! The times of lines, fast for those of the system log: lines of the same second have the same
 //! beginning.
 
 use jiff::{Timestamp, civil, tz::TimeZone};
@@ -12,7 +12,7 @@ use crate::{
 const CLASSIC: usize = 15;
 
 /// How much of a line is searched for another form of time, in bytes.
-const HEAD: usize = 128;
+const HEAD: usize = 256;
 
 const MONTHS: [&[u8; 3]; 12] = [
     b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec",
@@ -21,37 +21,46 @@ const MONTHS: [&[u8; 3]; 12] = [
 /// Reads the times of lines.
 #[derive(Debug)]
 pub struct Stamps {
-    clock: Clock,
+    zone: TimeZone,
     last: Option<([u8; CLASSIC], Option<i64>)>,
     finder: DateFinder,
 }
 
 impl Stamps {
-    /// Reads times as they are at `now`, in seconds since 1970, in a zone.
+    /// Reads the times that lines begin with, in a zone.
     ///
     /// # Errors
     /// When a built-in form of time does not compile.
-    pub fn new(now: i64, zone: TimeZone) -> Result<Self, PatternError> {
+    pub fn at_beginning(zone: TimeZone) -> Result<Self, PatternError> {
         let finder = DateFinder::new(Some("{^LN-BEG}"))?;
-        Ok(Self { clock: Clock { now, zone }, last: None, finder })
+        Ok(Self { zone, last: None, finder })
     }
 
-    /// Returns the time of a line in seconds since 1970. One without a year is of the latest year in
-    /// which it is not in the future.
-    pub fn time_of(&mut self, line: &[u8]) -> Option<i64> {
+    /// Reads times wherever they stand in a line's head, in a zone.
+    ///
+    /// # Errors
+    /// When a built-in form of time does not compile.
+    pub fn anywhere(zone: TimeZone) -> Result<Self, PatternError> {
+        Ok(Self { zone, last: None, finder: DateFinder::new(None)? })
+    }
+
+    /// Returns the time of a line in seconds since 1970, read at `now`. One without a year is of the
+    /// latest year in which it is not in the future.
+    pub fn time_of(&mut self, line: &[u8], now: i64) -> Option<i64> {
         let Some(head) = line.first_chunk::<CLASSIC>().filter(|head| is_classic(head)) else {
             let head = String::from_utf8_lossy(&line[..line.len().min(HEAD)]);
-            return self.finder.find(&format!("{head}\n"), &self.clock)?.at;
+            let clock = Clock { now, zone: self.zone.clone() };
+            return self.finder.find(&format!("{head}\n"), &clock)?.at;
         };
         if let Some((_, at)) = self.last.as_ref().filter(|(last, _)| last == head) {
             return *at;
         }
-        let at = self.classic(head);
+        let at = self.classic(head, now);
         self.last = Some((*head, at));
         at
     }
 
-    fn classic(&self, head: &[u8; CLASSIC]) -> Option<i64> {
+    fn classic(&self, head: &[u8; CLASSIC], now: i64) -> Option<i64> {
         let number = |at: usize| {
             let digits =
                 [head[at], head[at + 1]].map(|byte| if byte == b' ' { b'0' } else { byte });
@@ -64,15 +73,15 @@ impl Stamps {
         let (day, time) =
             (number(4)?, civil::Time::new(number(7)?, number(10)?, number(13)?.min(59), 0));
         let time = time.ok()?;
-        let now = Timestamp::from_second(self.clock.now).ok()?.to_zoned(self.clock.zone.clone());
+        let present = Timestamp::from_second(now).ok()?.to_zoned(self.zone.clone());
         // The 29th of February was up to eight years ago.
-        let years = (now.year() - 8..=now.year()).rev();
+        let years = (present.year() - 8..=present.year()).rev();
         let moments = years.filter_map(|year| {
             let date = civil::Date::new(year, month, day).ok()?;
-            let at = date.to_datetime(time).to_zoned(self.clock.zone.clone()).ok()?;
+            let at = date.to_datetime(time).to_zoned(self.zone.clone()).ok()?;
             Some(at.timestamp().as_second())
         });
-        moments.into_iter().find(|at| *at <= self.clock.now)
+        moments.into_iter().find(|at| *at <= now)
     }
 }
 
@@ -88,9 +97,9 @@ mod tests {
     const NOW: i64 = 1_786_701_600;
 
     fn check(line: &str, expected: Option<&str>) {
-        let mut stamps = Stamps::new(NOW, TimeZone::UTC).unwrap();
+        let mut stamps = Stamps::at_beginning(TimeZone::UTC).unwrap();
         for _ in 0..2 {
-            let at = stamps.time_of(line.as_bytes());
+            let at = stamps.time_of(line.as_bytes(), NOW);
             let at = at.map(|at| Timestamp::from_second(at).unwrap().to_string());
             assert_eq!(at.as_deref(), expected, "{line}");
         }

@@ -9,11 +9,11 @@ use std::{
 };
 
 use jiff::tz::TimeZone;
-use portguard_read::fail2ban::{
-    self, Files, Filter, FilterError, Reference,
-    date::Clock,
-    matcher::{Judgement, Matcher},
-    pattern,
+use portguard_read::{
+    Judgement,
+    fail2ban::{
+        self, Files, Filter, FilterError, Reference, date::Clock, matcher::Matcher, pattern,
+    },
 };
 use serde_json::Value;
 
@@ -227,8 +227,8 @@ fn wrong(matcher: &mut Matcher, case: &Value, clock: &Clock) -> Option<String> {
     let given = (case["mode"] == "journal").then_some(clock.now);
     let line = case["line"].as_str().unwrap();
     let found = match matcher.take(line, given, clock) {
-        Judgement::Failure(failure) => Some((failure.id, failure.at)),
-        Judgement::Ignored | Judgement::Nothing => None,
+        Judgement::Failure(failure) => Some((failure.who.to_string(), failure.at)),
+        _ => None,
     };
     let expected = case["prod"].as_array().unwrap().first().map(|failure| {
         (failure["fid"].as_str().unwrap().to_owned(), failure["time"].as_f64().map(whole))

@@ -5,12 +5,12 @@
 
 mod session;
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    net::IpAddr,
-};
+use std::{collections::VecDeque, net::IpAddr};
 
-use crate::python_regex::{Match, Pattern, PatternError, TooManySteps};
+use crate::{
+    judgement::{Groups, Judgement, Sighting, Who},
+    python_regex::{Match, Pattern, PatternError, TooManySteps},
+};
 
 use self::session::{Sessions, Standing};
 
@@ -25,34 +25,6 @@ const SAME_TIME: i64 = 60;
 
 /// Most lines that a filter looks at together.
 const MOST_LINES: u32 = 1_000;
-
-/// What groups of an expression matched, by their names.
-pub type Groups = BTreeMap<String, String>;
-
-/// A line that is a failure.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
-    /// Which of the filter's `failregex`.
-    pub regex: usize,
-    /// Who failed, as the line has it: an address, a network, a host name, or anything else that
-    /// the filter tells apart.
-    pub id: String,
-    /// When, in seconds since 1970; `None` if neither the line nor the one before it says.
-    pub at: Option<i64>,
-    /// What the line and its session say besides.
-    pub groups: Groups,
-}
-
-/// What a line is to a filter.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Judgement {
-    /// It completes a failure.
-    Failure(Failure),
-    /// A `failregex` fits, but an `ignoreregex` does too.
-    Ignored,
-    /// Nothing, or not yet.
-    Nothing,
-}
 
 /// A filter with its state.
 #[derive(Debug)]
@@ -151,7 +123,7 @@ impl Matcher {
                 text = format!("{content}\n");
             }
         }
-        for (index, expression) in self.failures.iter().enumerate() {
+        for expression in &self.failures {
             let Some(found) = expression.pattern.search(&text)? else { continue };
             let matched = found.span(0).unwrap_or_default();
             let ignorable = if self.most_lines > 1 { whole_lines(&text, matched) } else { &text };
@@ -160,8 +132,7 @@ impl Matcher {
             }
             expression.put_groups(&found, &mut known);
             self.lines = expression.lines_left(&found, &text);
-            let failure = self.completed(index, known, at);
-            return Ok(failure.map_or(Judgement::Nothing, Judgement::Failure));
+            return Ok(self.completed(known, at));
         }
         Ok(Judgement::Nothing)
     }
@@ -187,22 +158,29 @@ impl Matcher {
         Ok(false)
     }
 
-    /// Returns the failure that a match is, together with what is known of its session.
-    fn completed(&mut self, regex: usize, groups: Groups, at: Option<i64>) -> Option<Failure> {
+    /// Returns what a match is, together with what is known of its session.
+    fn completed(&mut self, groups: Groups, at: Option<i64>) -> Judgement {
         let Some(session) = groups.get("mlfid").cloned() else {
-            let id = id_of(&groups)?;
-            return Some(Failure { regex, id, at, groups });
+            return sighting(groups, at).map_or(Judgement::Nothing, Judgement::Failure);
         };
         let (standing, groups) = self.sessions.take(&session, groups, self.last_time);
-        if standing == Standing::NoFailure {
-            return None;
+        match (standing, id_of(&groups)) {
+            (Standing::NoFailure, _) => Judgement::Nothing,
+            (Standing::Failure, None) => {
+                self.sessions.wait_for_id(&session);
+                Judgement::Nothing
+            }
+            (Standing::Failure, Some(_)) => {
+                sighting(groups, at).map_or(Judgement::Nothing, Judgement::Failure)
+            }
         }
-        let Some(id) = id_of(&groups) else {
-            self.sessions.wait_for_id(&session);
-            return None;
-        };
-        Some(Failure { regex, id, at, groups })
     }
+}
+
+fn sighting(groups: Groups, at: Option<i64>) -> Option<Sighting> {
+    let who = Who::of(&id_of(&groups)?);
+    let user = groups.get("user").cloned();
+    Some(Sighting { who, telling: 0, at, user, fields: groups })
 }
 
 impl Expression {
@@ -310,8 +288,8 @@ mod tests {
         let mut matcher = Matcher::new(filter).unwrap();
         let clock = Clock { now: NOW, zone: TimeZone::UTC };
         let mut take = |line: &&str| match matcher.take(line, None, &clock) {
-            Judgement::Failure(failure) => Some(failure.id),
-            Judgement::Ignored | Judgement::Nothing => None,
+            Judgement::Failure(failure) => Some(failure.who.to_string()),
+            _ => None,
         };
         lines.iter().map(&mut take).collect()
     }

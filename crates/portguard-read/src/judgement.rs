@@ -1,0 +1,67 @@
+//! What a rule says of a line.
+
+use std::{collections::BTreeMap, fmt, net::IpAddr};
+
+/// What groups of an expression matched, by their names.
+pub type Groups = BTreeMap<String, String>;
+
+/// What a line is to a rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Judgement {
+    /// Somebody failed.
+    Failure(Sighting),
+    /// Somebody succeeded: what they failed at before was a slip.
+    Success(Sighting),
+    /// It would be one of these, but for an exception.
+    Ignored,
+    /// Nothing, or not yet.
+    Nothing,
+}
+
+/// Somebody was seen in a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sighting {
+    /// Who.
+    pub who: Who,
+    /// In which way the service told it. What is told in two ways is one thing.
+    pub telling: u8,
+    /// When, in seconds since 1970; `None` if neither the line nor the one before it says.
+    pub at: Option<i64>,
+    /// The name by which it was tried.
+    pub user: Option<String>,
+    /// What else the line says.
+    pub fields: Groups,
+}
+
+/// Who was seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Who {
+    /// An address.
+    Address(IpAddr),
+    /// A network, a host name, or anything else that the rule tells apart, as the line has it.
+    Other(String),
+}
+
+impl Who {
+    /// Reads who a text names.
+    pub fn of(text: &str) -> Self {
+        text.parse().map_or_else(|_| Self::Other(text.to_owned()), Self::Address)
+    }
+
+    /// Returns the address, if it is one; that of IPv4 where IPv6 carries it.
+    pub fn address(&self) -> Option<IpAddr> {
+        match self {
+            Self::Address(address) => Some(address.to_canonical()),
+            Self::Other(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Who {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => address.fmt(f),
+            Self::Other(text) => f.write_str(text),
+        }
+    }
+}
