@@ -5,6 +5,7 @@
 mod bad_input;
 mod coexistence;
 mod command;
+mod journals;
 mod lacking;
 mod ladder;
 mod ledger;

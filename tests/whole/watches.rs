@@ -54,6 +54,27 @@ impl Logs {
     }
 }
 
+/// A story whose watch reads log-ins by a rule of our own.
+fn log_ins(more: &str) -> Logs {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().display();
+    fs::create_dir(folder.path().join("rules.d")).unwrap();
+    let rule = "about = \"doors\"\n\
+                fail = [\"door: refused {user} from {addr}\"]\n\
+                ok = [\"door: let in {user} from {addr}\"]\n\
+                [tests]\nfail = [\"192.0.2.7 a | door: refused a from 192.0.2.7\"]\n";
+    fs::write(folder.path().join("rules.d/door.toml"), rule).unwrap();
+    let configuration = format!(
+        "[rules]\ndirs = [\"{place}/rules.d\"]\n[[watch]]\nname = \"door\"\n\
+         files = [\"{place}/*.log\"]\nrule = \"door\"\nhowmany = 3\nwithin = \"1h\"\n{more}"
+    );
+    Logs { story: Story::new(&configuration), folder }
+}
+
+fn line(what: &str, user: &str, source: &str) -> String {
+    format!("door: {what} {user} from {source}\n")
+}
+
 fn configuration(folder: &Path) -> String {
     let place = folder.display();
     format!(
@@ -147,5 +168,63 @@ fn a_rule_that_is_not_there_breaks_its_watch_only_and_a_reload_mends_it() {
     logs.story.signal("HUP");
     wait_for("the watch to run again", || !logs.health().contains("no filter"));
     logs.refuse("203.0.113.9", 3);
+    logs.story.wait_for_verdict("203.0.113.9", "banned");
+}
+
+#[test]
+fn a_success_clears_and_a_shared_address_is_throttled_before_it_is_banned() {
+    let logs = log_ins("");
+    wait_for("the watch to run", || logs.health().contains("no such file"));
+    let refused = |user: &str| line("refused", user, "203.0.113.9");
+    let let_in = line("let in", "eve", "203.0.113.9");
+    logs.append(&[refused("a"), refused("b"), let_in, refused("c"), refused("d")]);
+    logs.append(&vec![line("refused", "x", "198.51.100.9"); 3]);
+    logs.story.wait_for_verdict("198.51.100.9", "banned");
+    assert_eq!(logs.story.verdict("203.0.113.9"), "none");
+    logs.append(&[refused("e")]);
+    logs.story.wait_for_verdict("203.0.113.9", "throttled");
+    logs.append(&[refused("f"), refused("g"), refused("h")]);
+    logs.story.wait_for_verdict("203.0.113.9", "banned");
+}
+
+#[test]
+fn many_sources_that_try_one_user_are_one_offence_of_many() {
+    let logs = log_ins("");
+    let sources: Vec<String> = (1..=10).map(|number| format!("198.18.{number}.9")).collect();
+    let lines: Vec<String> =
+        sources.iter().map(|source| line("refused", "admin", source)).collect();
+    logs.append(&lines[..9]);
+    logs.append(&vec![line("refused", "x", "203.0.113.9"); 3]);
+    logs.story.wait_for_verdict("203.0.113.9", "banned");
+    assert_eq!(logs.story.verdict(&sources[0]), "none");
+    logs.append(&lines[9..]);
+    for source in &sources {
+        logs.story.wait_for_verdict(source, "throttled");
+    }
+    let why = logs.story.cli(&["why", &sources[0]]).stdout;
+    assert!(why.contains("sprayed=admin hosts=10"), "{why}");
+}
+
+#[test]
+fn a_ban_may_be_for_ports_only() {
+    let logs = log_ins("ports = [\"tcp/22\", \"tcp/8022-8023\"]\n");
+    logs.append(&vec![line("refused", "x", "203.0.113.9"); 3]);
+    wait_for("the ban", || logs.story.cli(&["list", "bans"]).stdout.contains("203.0.113.9"));
+    let list = logs.story.cli(&["list", "bans"]).stdout;
+    assert!(list.contains("tcp/22") && list.contains("8023"), "{list}");
+}
+
+#[test]
+fn lines_count_at_their_own_time() {
+    let logs = log_ins("");
+    let long_ago =
+        |minute: u32| format!("Jan  2 03:{minute:02}:00 door: refused x from 203.0.113.9\n");
+    // More than an hour lies between the first and the last.
+    logs.append(&[long_ago(0), long_ago(30), long_ago(59).replace("03:", "04:")]);
+    logs.append(&vec![line("refused", "y", "198.51.100.9"); 3]);
+    logs.story.wait_for_verdict("198.51.100.9", "banned");
+    assert_eq!(logs.story.verdict("203.0.113.9"), "none");
+    logs.append(&[long_ago(1).replace("03:", "05:")]);
+    logs.append(&[long_ago(2).replace("03:", "05:")]);
     logs.story.wait_for_verdict("203.0.113.9", "banned");
 }

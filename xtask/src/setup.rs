@@ -39,6 +39,8 @@ const FOR_TESTS: &[Packaged] = &[
     ("conntrack", "conntrack"),
     ("iptables-legacy", "iptables"),
     ("nc", "netcat-openbsd"),
+    ("journalctl", "systemd"),
+    ("/usr/lib/systemd/systemd-journal-remote", "systemd-journal-remote"),
 ];
 
 /// Later versions of shear need a compiler that is newer than the workspace's `rust-version`.

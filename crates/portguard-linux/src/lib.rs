@@ -7,6 +7,7 @@ pub mod credentials;
 pub mod forwarded;
 pub mod holder;
 pub mod host;
+pub mod journal;
 pub mod listener;
 mod netlink;
 pub mod nflog;

@@ -17,6 +17,7 @@ mod tests;
 mod trap;
 mod tree;
 mod value;
+mod watch;
 
 use std::{
     collections::BTreeMap,
@@ -69,9 +70,9 @@ section! {
         /// Which ports are open.
         ports: ports::Ports = ports::Ports::default(),
         /// Log sources and the rules that read them.
-        watch: Vec<later::Watch> = Vec::new(),
+        watch: Vec<watch::Watch> = Vec::new(),
         /// Where rules are found.
-        rules: later::Rules = later::Rules::default(),
+        rules: watch::Rules = watch::Rules::default(),
         /// Standing scans of packet decisions.
         scan: Vec<later::Scan> = Vec::new(),
         /// The record of packet decisions.

@@ -5,8 +5,8 @@ mod clock;
 mod config;
 mod daemon;
 mod exit;
-mod filter;
 mod import;
+mod rule;
 
 use std::{path::Path, process::ExitCode};
 
@@ -19,7 +19,7 @@ use portguard_api::{
 use crate::{
     cli::{
         Cli, Command, ConfigCommand, Global, ImportSource, RuleCommand, Whom, ask, client::Client,
-        local, log, order, ports, rule, scan, set,
+        local, log, order, ports, scan, set,
     },
     exit::Failed,
 };
@@ -79,10 +79,10 @@ fn run(global: &Global, command: Command) -> Result<ExitCode, Failed> {
         Command::Scan(args) => scan::scan(global, &args, client)?,
         Command::Rule { command } => match command {
             RuleCommand::Test { rule: name, file, count } => {
-                return rule::test(global, &name, &file, count);
+                return cli::rule::test(global, &name, &file, count);
             }
-            RuleCommand::List => rule::list(global)?,
-            RuleCommand::Show { rule: name } => rule::show_rule(global, &name)?,
+            RuleCommand::List => cli::rule::list(global)?,
+            RuleCommand::Show { rule: name } => cli::rule::show_rule(global, &name)?,
         },
         Command::Config { command } => configuration(global, command)?,
         Command::Import { source, path, dry_run } => match source {

@@ -1,19 +1,16 @@
 //! Rules tried on files of lines, offline: `rule test`, `rule list`, `rule show`.
 
 use std::{
-    collections::BTreeSet,
     io::{self, Write as _},
-    net::IpAddr,
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
-use jiff::tz::TimeZone;
 use portguard_core::Timestamp;
-use portguard_read::fail2ban::{
-    Files as _, Filter,
-    date::Clock,
-    matcher::{Failure, Judgement, Matcher},
+use portguard_read::{
+    Judgement, Sighting, Who,
+    fail2ban::Filter,
+    rule::{Rule, Sense},
 };
 use serde_json::{Value, json};
 
@@ -21,8 +18,8 @@ use crate::{
     clock,
     config::{self, Loaded},
     daemon,
-    exit::{Failed, Turn, with_causes},
-    filter::{self, Disk, FAIL2BAN},
+    exit::{Failed, Turn},
+    rule::{self, AnyRule, Folders},
 };
 
 use super::{
@@ -31,7 +28,8 @@ use super::{
     show,
 };
 
-/// Where fail2ban's filters are, if no configuration says.
+/// Where rules are, if no configuration says.
+const RULES: &str = "/etc/portguard/rules.d";
 const FILTERS: &str = "/etc/fail2ban/filter.d";
 
 /// Tries a rule on the lines of a file, or of standard input (`-`). Exit 1: nothing matched.
@@ -41,23 +39,21 @@ pub(crate) fn test(
     file: &Path,
     count_only: bool,
 ) -> Result<ExitCode, Failed> {
-    let filter = filter(global, rule)?;
-    let mut matcher = Matcher::new(&filter).map_err(|why| {
-        Failed::new(Turn::Configuration, format!("{rule}: {}", with_causes(&why)))
-    })?;
-    let clock = Clock { now: lines::now()?, zone: TimeZone::system() };
+    let reader = load(global, rule)?.reader();
+    let mut reader =
+        reader.map_err(|why| Failed::new(Turn::Configuration, format!("{rule}: {why}")))?;
+    let now = lines::now()?;
     let mut lines = Lines::open(file)?;
     let mut out = io::BufWriter::new(io::stdout().lock());
     let mut tally = Tally::default();
     while let Some(line) = lines.next()? {
-        let line = String::from_utf8_lossy(line);
-        let judgement = matcher.take(&line, None, &clock);
+        let judgement = reader.take(line, None, now);
         tally.add(&judgement);
         if !count_only {
             let text = if global.json {
                 told_as_json(&judgement, tally.lines)
             } else {
-                Some(told(&judgement, &line))
+                Some(told(&judgement, &String::from_utf8_lossy(line)))
             };
             if let Some(text) = text {
                 writeln!(out, "{text}").map_err(|why| broken_output(&why))?;
@@ -68,7 +64,7 @@ pub(crate) fn test(
     writeln!(out, "{summary}").and_then(|()| out.flush()).map_err(|why| broken_output(&why))?;
     for (count, what) in [
         (lines.cut(), "lines were longer than 64 KiB; what is behind that was left out"),
-        (matcher.too_slow(), "lines took too many steps to tell whether they match"),
+        (reader.too_slow(), "lines took too many steps to tell whether they match"),
     ] {
         if count > 0 {
             eprintln!("warning: {count} {what}");
@@ -79,14 +75,7 @@ pub(crate) fn test(
 
 /// Lists the rules that are there.
 pub(crate) fn list(global: &Global) -> Result<(), Failed> {
-    let names: BTreeSet<String> = folders(global)?
-        .iter()
-        .flat_map(|folder| Disk.list(folder))
-        .filter(|path| path.extension().is_some_and(|end| end == "conf" || end == "local"))
-        .filter_map(|path| path.file_stem()?.to_str().map(|name| format!("{FAIL2BAN}{name}")))
-        // Files that only others include have nothing to match.
-        .filter(|name| filter(global, name).is_ok())
-        .collect();
+    let names = folders(global)?.names();
     if global.json {
         return show::json(&names);
     }
@@ -94,11 +83,45 @@ pub(crate) fn list(global: &Global) -> Result<(), Failed> {
 }
 
 /// Shows what a rule consists of.
-pub(crate) fn show_rule(global: &Global, rule: &str) -> Result<(), Failed> {
-    let filter = filter(global, rule)?;
+pub(crate) fn show_rule(global: &Global, name: &str) -> Result<(), Failed> {
+    match load(global, name)? {
+        AnyRule::Own(rule) => show_own(global, name, &rule),
+        AnyRule::Filter(filter) => show_filter(global, name, &filter),
+    }
+}
+
+fn show_own(global: &Global, name: &str, rule: &Rule) -> Result<(), Failed> {
+    let of = |sense: Sense| -> Vec<String> {
+        rule.lines().filter(|(known, _)| *known == sense).map(|(_, text)| text).collect()
+    };
+    let programs: Vec<String> = rule.programs().collect();
     if global.json {
         return show::json(&json!({
-            "rule": rule,
+            "rule": name,
+            "about": rule.about,
+            "programs": programs,
+            "fail": of(Sense::Fail),
+            "ok": of(Sense::Ok),
+            "ignore": of(Sense::Ignore),
+        }));
+    }
+    let lines = |word: &str, texts: &[String]| {
+        texts.iter().map(|text| format!("{word} = {text}\n")).collect::<String>()
+    };
+    let all = [
+        ("programs", programs),
+        ("fail", of(Sense::Fail)),
+        ("ok", of(Sense::Ok)),
+        ("ignore", of(Sense::Ignore)),
+    ];
+    let text: String = all.iter().map(|(word, texts)| lines(word, texts)).collect();
+    show::print(&format!("about = {}\n{text}", rule.about))
+}
+
+fn show_filter(global: &Global, name: &str, filter: &Filter) -> Result<(), Failed> {
+    if global.json {
+        return show::json(&json!({
+            "rule": name,
             "prefregex": filter.prefregex,
             "failregex": filter.failregex,
             "ignoreregex": filter.ignoreregex,
@@ -108,9 +131,9 @@ pub(crate) fn show_rule(global: &Global, rule: &str) -> Result<(), Failed> {
             "usedns": filter.usedns,
         }));
     }
-    let line = |name: &str, text: &str| format!("{name} = {text}\n");
-    let lines = |name: &str, texts: &[String]| {
-        texts.iter().map(|text| line(name, text)).collect::<String>()
+    let line = |word: &str, text: &str| format!("{word} = {text}\n");
+    let lines = |word: &str, texts: &[String]| {
+        texts.iter().map(|text| line(word, text)).collect::<String>()
     };
     show::print(
         &[
@@ -126,28 +149,28 @@ pub(crate) fn show_rule(global: &Global, rule: &str) -> Result<(), Failed> {
     )
 }
 
-fn filter(global: &Global, rule: &str) -> Result<Filter, Failed> {
-    let hint = if rule.starts_with(FAIL2BAN) {
-        "portguard rule list shows the rules"
-    } else {
-        "fail2ban's filters are called fail2ban:NAME, as in fail2ban:sshd[mode=aggressive]"
-    };
-    filter::load(rule, &folders(global)?).map_err(|why| Failed::new(Turn::Usage, why).hint(hint))
+fn load(global: &Global, name: &str) -> Result<AnyRule, Failed> {
+    AnyRule::load(name, &folders(global)?)
+        .map_err(|why| Failed::new(Turn::Usage, why).hint(rule::hint(name)))
 }
 
-/// Returns the folders of fail2ban's filters.
-fn folders(global: &Global) -> Result<Vec<PathBuf>, Failed> {
+/// Returns the folders of rules.
+fn folders(global: &Global) -> Result<Folders, Failed> {
     if !global.config.exists() {
-        return Ok(vec![PathBuf::from(FILTERS)]);
+        return Ok(Folders {
+            own: vec![PathBuf::from(RULES)],
+            filters: vec![PathBuf::from(FILTERS)],
+        });
     }
     let loaded = config::load(&global.config, &daemon::surroundings());
     let Loaded { config, .. } = loaded.map_err(|mistakes| config::failed(&mistakes))?;
-    Ok(config.rules.filter_dirs.iter().map(PathBuf::from).collect())
+    Ok(config.rules.folders())
 }
 
 fn told(judgement: &Judgement, line: &str) -> String {
     match judgement {
-        Judgement::Failure(failure) => format!("matched {}  {line}", failure.id),
+        Judgement::Failure(sighting) => format!("matched {}  {line}", sighting.who),
+        Judgement::Success(sighting) => format!("success {}  {line}", sighting.who),
         Judgement::Ignored => format!("ignored {line}"),
         Judgement::Nothing => format!("missed  {line}"),
     }
@@ -155,16 +178,16 @@ fn told(judgement: &Judgement, line: &str) -> String {
 
 /// Returns the object of a matched line.
 fn told_as_json(judgement: &Judgement, number: u64) -> Option<String> {
-    let Judgement::Failure(Failure { id, at, groups, .. }) = judgement else { return None };
-    let is_address = id.parse::<IpAddr>().is_ok() || id.contains('/');
+    let Judgement::Failure(Sighting { who, at, user, fields, .. }) = judgement else { return None };
+    let is_address = matches!(who, Who::Address(_)) || who.to_string().contains('/');
     let at = at.and_then(|at| u64::try_from(at).ok()).map(Timestamp::from_secs);
     let object = json!({
         "line": number,
         "at": at.map(clock::rfc3339),
-        "subject": id,
-        "host": groups.get("dns").filter(|_| !is_address),
-        "user": groups.get("user"),
-        "fields": groups,
+        "subject": who.to_string(),
+        "host": fields.get("dns").filter(|_| !is_address),
+        "user": user,
+        "fields": fields,
     });
     Some(object.to_string())
 }
@@ -187,7 +210,7 @@ impl Tally {
         self.lines += 1;
         match judgement {
             Judgement::Failure(_) => self.matched += 1,
-            Judgement::Ignored => self.ignored += 1,
+            Judgement::Success(_) | Judgement::Ignored => self.ignored += 1,
             Judgement::Nothing => self.missed += 1,
         }
     }

@@ -142,8 +142,9 @@ pub(crate) fn scan(
 
 fn read(global: &Global, args: &ScanArgs, file: &Path) -> Result<Found, Failed> {
     let mut lines = Lines::open(file)?;
-    let mut stamps = Stamps::new(lines::now()?, TimeZone::system())
-        .map_err(|why| Failed::bug(with_causes(&why)))?;
+    let now = lines::now()?;
+    let mut stamps =
+        Stamps::at_beginning(TimeZone::system()).map_err(|why| Failed::bug(with_causes(&why)))?;
     let within = match args.within {
         Span::For(within) => within,
         Span::Forever => std::time::Duration::MAX,
@@ -162,7 +163,7 @@ fn read(global: &Global, args: &ScanArgs, file: &Path) -> Result<Found, Failed> 
             continue;
         };
         found.matched += 1;
-        let Some(at) = stamps.time_of(line) else {
+        let Some(at) = stamps.time_of(line, now) else {
             found.undated += 1;
             continue;
         };

@@ -8,7 +8,7 @@ use std::{
     net::{IpAddr, SocketAddr},
 };
 
-use portguard_core::{Growth, Span, Subject};
+use portguard_core::{Growth, MOST_PORTS_OF_A_BAN, Span, Subject};
 
 use super::{
     Config, Mistake,
@@ -222,6 +222,15 @@ fn check_sources(config: &Config, found: &mut Findings<'_>) {
         let reads = watch.journal.is_some() || watch.files.is_some();
         found.check(reads, &here, "reads nothing; write `journal`, `files` or both");
         found.check(watch.howmany != Some(0), &here.name("howmany"), "must be above zero");
+        let few = watch.ports().len() <= MOST_PORTS_OF_A_BAN;
+        let what = format!("names more than {MOST_PORTS_OF_A_BAN} ports, the most of one ban");
+        found.check(few, &here.name("ports"), &what);
+        if let Some(bad) = watch.bad_match() {
+            let what = format!(
+                "`{bad}` is no match of the journal; write it like `_SYSTEMD_UNIT=ssh.service`"
+            );
+            found.add(&here.name("journal"), what);
+        }
         if let Some(ladder) = &watch.ladder {
             check_name("ladder", ladder, &config.ladders, &here.name("ladder"), found);
         }

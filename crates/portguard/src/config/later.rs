@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use portguard_core::{Span, service::PortRange};
+use portguard_core::Span;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -35,38 +35,6 @@ macro_rules! words {
 }
 
 pub(super) use words;
-
-entry! {
-    /// A log source and the rule that reads it.
-    Watch {
-        /// Its name.
-        name: String,
-        /// Matches of the systemd journal.
-        journal: Option<Vec<String>>,
-        /// Files, with wildcards.
-        files: Option<Vec<String>>,
-        /// The rule.
-        rule: String,
-        /// So many matches are an offence.
-        howmany: Option<u32>,
-        /// Within this time.
-        within: Option<Written<Span>>,
-        /// Name of the ladder.
-        ladder: Option<String>,
-        /// Ban for these ports only.
-        ports: Option<Vec<Written<PortRange>>>,
-    }
-}
-
-section! {
-    /// Where rules are found.
-    Rules {
-        /// Folders of our own rules.
-        dirs: Vec<String> = vec!["/etc/portguard/rules.d".to_owned()],
-        /// Folders of fail2ban's filters.
-        filter_dirs: Vec<String> = vec!["/etc/fail2ban/filter.d".to_owned()],
-    }
-}
 
 entry! {
     /// A standing scan of packet decisions.

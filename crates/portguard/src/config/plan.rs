@@ -6,10 +6,13 @@ use portguard_core::{
     Approval, Family, Follow, Ladder, Policy, Port, PortPolicy, Posture, Service, Span, Subject,
     service::PortRange,
 };
-use portguard_linux::nft::{self, FrameSpec, TrapEvidence};
+use portguard_linux::{
+    journal::Wanted,
+    nft::{self, FrameSpec, TrapEvidence},
+};
 use portguard_store::Retention;
 
-use crate::filter;
+use crate::rule::Folders;
 
 use super::{
     Config,
@@ -17,6 +20,7 @@ use super::{
     ladder, ports,
     trap::{EvidenceKind, Trap},
     value::Written,
+    watch::Watch,
 };
 
 /// So many matches within [`WITHIN`] are an offence, unless a watch says otherwise.
@@ -29,11 +33,16 @@ pub(crate) struct WatchPlan {
     pub(crate) name: String,
     /// Paths, with wildcards.
     pub(crate) files: Vec<String>,
+    pub(crate) journal: Option<Wanted>,
     pub(crate) rule: String,
-    pub(crate) filter_dirs: Vec<PathBuf>,
+    pub(crate) folders: Folders,
     pub(crate) howmany: u32,
     pub(crate) within: Duration,
+    /// A ban is for these ports only; none: for all.
+    pub(crate) ports: Vec<Port>,
     pub(crate) ladder: Arc<Ladder>,
+    /// For sources that are to be throttled before they are banned.
+    pub(crate) gentle_ladder: Arc<Ladder>,
     /// Where it keeps how far it has read.
     pub(crate) state_dir: PathBuf,
 }
@@ -96,27 +105,33 @@ impl Config {
         self.traps.iter().flat_map(|trap| self.plans_of(trap)).collect()
     }
 
-    /// Returns the watches that read files through one of fail2ban's filters.
+    /// Returns the watches.
     pub(crate) fn watch_plans(&self) -> Vec<WatchPlan> {
-        let readable = self.watch.iter().filter(|watch| watch.rule.starts_with(filter::FAIL2BAN));
-        readable
-            .filter_map(|watch| {
-                let ladder = watch.ladder.as_deref().unwrap_or(ladder::DEFAULT);
-                Some(WatchPlan {
-                    name: watch.name.clone(),
-                    files: watch.files.clone()?,
-                    rule: watch.rule.clone(),
-                    filter_dirs: self.rules.filter_dirs.iter().map(PathBuf::from).collect(),
-                    howmany: watch.howmany.unwrap_or(HOWMANY),
-                    within: watch.within.map_or(WITHIN, |span| match span.0 {
-                        Span::For(within) => within,
-                        Span::Forever => Duration::MAX,
-                    }),
-                    ladder: Arc::new(self.ladder(ladder)),
-                    state_dir: self.guard.state_dir.clone(),
-                })
-            })
-            .collect()
+        self.watch.iter().map(|watch| self.watch_plan(watch)).collect()
+    }
+
+    fn watch_plan(&self, watch: &Watch) -> WatchPlan {
+        let ladder = self.ladder(watch.ladder.as_deref().unwrap_or(ladder::DEFAULT));
+        let wanted = |matches: &Vec<String>| Wanted {
+            matches: matches.clone(),
+            folder: watch.journal_dir.as_ref().map(PathBuf::from),
+        };
+        WatchPlan {
+            name: watch.name.clone(),
+            files: watch.files.clone().unwrap_or_default(),
+            journal: watch.journal.as_ref().map(wanted),
+            rule: watch.rule.clone(),
+            folders: self.rules.folders(),
+            howmany: watch.howmany.unwrap_or(HOWMANY),
+            within: watch.within.map_or(WITHIN, |span| match span.0 {
+                Span::For(within) => within,
+                Span::Forever => Duration::MAX,
+            }),
+            ports: watch.ports(),
+            gentle_ladder: Arc::new(ladder.gentler()),
+            ladder: Arc::new(ladder),
+            state_dir: self.guard.state_dir.clone(),
+        }
     }
 
     fn plans_of(&self, trap: &Trap) -> Vec<TrapPlan> {

@@ -195,8 +195,7 @@ fn what_has_no_effect_yet_is_told_once_it_differs_from_its_default() {
         listen = '127.0.0.1:6060'";
     let files = Files::new(&[("portguard.toml", text)]);
     let told = files.load().warnings.join("\n");
-    let expect = "portguard.toml:12: watch[0].rule: has no effect in this version
-        portguard.toml:15: anomaly.sweep: has no effect in this version";
+    let expect = "portguard.toml:15: anomaly.sweep: has no effect in this version";
     assert_eq!(files.without_folder(&told), expect.replace("        ", ""));
 }
 

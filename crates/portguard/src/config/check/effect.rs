@@ -11,13 +11,13 @@ const IN_EFFECT: [&str; 14] = [
 ];
 
 /// Keys of these sections that take no effect.
-const NOT_YET: [&str; 2] = ["api.report_socket", "rules.dirs"];
+const NOT_YET: [&str; 1] = ["api.report_socket"];
 
 /// Returns what is set to something else than its default, but takes no effect in this version.
 pub(in crate::config) fn without_effect(config: &Config, tree: &Tree) -> Vec<String> {
     let (set, default) = (table_of(config), table_of(&Config::default()));
     let keys = set.iter().flat_map(|(name, section)| differing(name, section, default.get(name)));
-    let idle = keys.filter(|key| !is_in_effect(key)).chain(idle_in_watches(config));
+    let idle = keys.filter(|key| !is_in_effect(key));
     let mut told: Vec<_> =
         idle.map(|key| tree.mistake(&key, "has no effect in this version")).collect();
     told.sort_by(|one, other| one.place.cmp(&other.place));
@@ -40,19 +40,6 @@ fn differing(name: &str, section: &Value, default: Option<&Value>) -> Vec<Key> {
         (section, default) if default != Some(section) => vec![here],
         _ => Vec::new(),
     }
-}
-
-/// Returns the keys of watches that take no effect.
-fn idle_in_watches(config: &Config) -> Vec<Key> {
-    let rows = config.watch.iter().enumerate();
-    rows.flat_map(|(index, watch)| {
-        let is_own = !watch.rule.starts_with(crate::filter::FAIL2BAN);
-        [("journal", watch.journal.is_some()), ("ports", watch.ports.is_some()), ("rule", is_own)]
-            .into_iter()
-            .filter(|(_, is_set)| *is_set)
-            .map(move |(name, _)| Key::of("watch").row(index).name(name))
-    })
-    .collect()
 }
 
 fn is_in_effect(key: &Key) -> bool {

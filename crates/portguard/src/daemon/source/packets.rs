@@ -84,6 +84,7 @@ fn fact(logged: &LoggedPacket, plans: &[TrapPlan]) -> Option<Fact> {
                 ("peer", std::net::SocketAddr::new(peer, source_port).to_string()),
             ]),
             trap: Some((port, plan.bound_address())),
+            ports: None,
         })),
         _ => None,
     }

@@ -129,6 +129,7 @@ fn offence(plan: &TrapPlan, touch: &Touch) -> Fact {
         ladder: plan.ladder.clone(),
         evidence,
         trap: Some((plan.port, plan.bound_address())),
+        ports: None,
     })
 }
 

@@ -1,44 +1,41 @@
-//! What is written in logs: one thread for each watch reads its files through its rule and reports
-//! who failed too often.
+//! What is written in logs: threads read the files and the journal of each watch through its rule
+//! and report who failed too often.
 
 mod bookmarks;
+mod drift;
+pub(crate) mod eye;
 
 use std::{
     io,
-    net::IpAddr,
     path::Path,
     sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
     },
-    thread::JoinHandle,
-    time::Duration,
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
 };
 
-use jiff::tz::TimeZone;
-use portguard_core::{Evidence, Fact, Grade, Health, Level, Offence, Timestamp, Window};
-use portguard_linux::tail::Tail;
-use portguard_read::fail2ban::{
-    date::Clock,
-    matcher::{Failure, Judgement, Matcher},
-};
+use portguard_core::{Fact, Health, Level};
+use portguard_linux::{journal::Journal, tail::Tail};
+use portguard_read::journal_entry;
 
 use crate::{
-    clock,
     config::WatchPlan,
     daemon::{inbox::Inbox, journal},
-    exit::with_causes,
-    filter,
 };
 
-use self::bookmarks::Bookmarks;
+use self::{
+    bookmarks::{Bookmarks, Kept},
+    eye::Eye,
+};
 use super::tell;
 
 /// How long one wait for lines takes; a stop is noticed in between.
 const WAIT: Duration = Duration::from_millis(500);
 
-/// How much of a line goes into the evidence, in characters.
-const SHOWN: usize = 200;
+/// How long after its end `journalctl` is started again.
+const AGAIN_AFTER: Duration = Duration::from_secs(5);
 
 /// Running watches.
 #[derive(Default)]
@@ -59,6 +56,7 @@ impl Watches {
             return Ok(());
         }
         self.stop();
+        self.forget_removed(&plans, inbox);
         self.stop = Arc::new(AtomicBool::new(false));
         for plan in &plans {
             let (plan, inbox, stop) = (plan.clone(), inbox.clone(), self.stop.clone());
@@ -76,139 +74,233 @@ impl Watches {
             let _ = thread.join();
         }
     }
-}
 
-fn run(plan: &WatchPlan, inbox: &Inbox, stop: &AtomicBool) {
-    let name = format!("watch {}", plan.name);
-    match Watch::new(plan, &name) {
-        Ok(mut watch) => watch.run(inbox, stop),
-        Err(why) => tell(inbox, &name, Health::Broken(why)),
+    /// What is not watched any more has no health.
+    fn forget_removed(&self, plans: &[WatchPlan], inbox: &Inbox) {
+        let names = |plans: &[WatchPlan]| -> Vec<String> {
+            plans.iter().flat_map(|plan| [name(plan), journal_name(plan)]).collect()
+        };
+        let (before, now) = (names(&self.plans), names(plans));
+        for gone in before.iter().filter(|name| !now.contains(name)) {
+            inbox.report(Fact::SourceGone { source: gone.as_str().into() });
+        }
     }
 }
 
-struct Watch<'a> {
-    plan: &'a WatchPlan,
-    name: &'a str,
-    tail: Tail,
-    matcher: Matcher,
-    window: Window,
-    zone: TimeZone,
+fn run(plan: &WatchPlan, inbox: &Inbox, stop: &Arc<AtomicBool>) {
+    let name = name(plan);
+    let broken = |why: String| tell(inbox, &name, Health::Broken(why));
+    // The logs are opened before the rule is: what is written meanwhile is not the past.
+    let sources = match Sources::open(plan) {
+        Ok(sources) => sources,
+        Err(error) => return broken(error.to_string()),
+    };
+    let eye = match Eye::new(plan, &name) {
+        Ok(eye) => Arc::new(Mutex::new(eye)),
+        Err(why) => return broken(why),
+    };
+    let of_files = Watch::new(plan, name.clone(), &eye, inbox, stop);
+    let of_journal = Watch::new(plan, journal_name(plan), &eye, inbox, stop);
+    let Sources { tail, journal } = sources;
+    thread::scope(|scope| {
+        if plan.journal.is_some() {
+            scope.spawn(|| of_journal.read_journal(journal));
+        }
+        if let Some((tail, kept)) = tail {
+            of_files.read_files(tail, &kept);
+        }
+    });
+}
+
+/// The logs of a watch.
+struct Sources {
+    tail: Option<(Tail, Kept)>,
+    /// The journal if there is one, and it could be followed.
+    journal: Option<Followed>,
+}
+
+/// The journal, or why it can not be followed, and what was read of it before.
+struct Followed {
+    journal: io::Result<Journal>,
+    kept: Kept,
+}
+
+impl Sources {
+    fn open(plan: &WatchPlan) -> io::Result<Self> {
+        let kept = |name: &str| bookmarks_of(plan, name).read();
+        let tail = (!plan.files.is_empty()).then(|| {
+            let kept = kept(&name(plan));
+            Tail::open(&plan.files, &kept.positions()).map(|tail| (tail, kept))
+        });
+        let journal = plan.journal.as_ref().map(|wanted| {
+            let kept = kept(&journal_name(plan));
+            Followed { journal: Journal::follow(wanted, kept.cursor.as_deref()), kept }
+        });
+        Ok(Self { tail: tail.transpose()?, journal })
+    }
+}
+
+fn bookmarks_of(plan: &WatchPlan, name: &str) -> Bookmarks {
+    Bookmarks::of(&plan.state_dir, name.trim_start_matches("watch "))
+}
+
+fn name(plan: &WatchPlan) -> String {
+    format!("watch {}", plan.name)
+}
+
+/// Returns the name under which the journal's part of a watch tells how it does.
+fn journal_name(plan: &WatchPlan) -> String {
+    if plan.files.is_empty() { name(plan) } else { format!("watch {} (journal)", plan.name) }
+}
+
+/// What one thread of a watch has.
+struct Watch {
+    plan: WatchPlan,
+    name: String,
+    eye: Arc<Mutex<Eye>>,
+    inbox: Inbox,
+    stop: Arc<AtomicBool>,
     bookmarks: Bookmarks,
     /// Why the bookmarks can not be written, if so.
     unwritten: Option<String>,
-    /// Matches whose source is no address.
-    unaddressed: AtomicU64,
+    told: Option<Health>,
 }
 
-impl<'a> Watch<'a> {
-    fn new(plan: &'a WatchPlan, name: &'a str) -> Result<Self, String> {
-        let filter = filter::load(&plan.rule, &plan.filter_dirs)?;
-        let bookmarks = Bookmarks::of(&plan.state_dir, &plan.name);
-        let tail = Tail::open(&plan.files, &bookmarks.read()).map_err(|error| error.to_string())?;
-        Ok(Self {
-            plan,
+impl Watch {
+    fn new(
+        plan: &WatchPlan,
+        name: String,
+        eye: &Arc<Mutex<Eye>>,
+        inbox: &Inbox,
+        stop: &Arc<AtomicBool>,
+    ) -> Self {
+        Self {
+            plan: plan.clone(),
+            bookmarks: bookmarks_of(plan, &name),
             name,
-            tail,
-            matcher: Matcher::new(&filter).map_err(|error| with_causes(&error))?,
-            window: Window::new(plan.howmany, plan.within),
-            zone: TimeZone::system(),
-            bookmarks,
+            eye: eye.clone(),
+            inbox: inbox.clone(),
+            stop: stop.clone(),
             unwritten: None,
-            unaddressed: AtomicU64::new(0),
-        })
+            told: None,
+        }
     }
 
-    fn run(&mut self, inbox: &Inbox, stop: &AtomicBool) {
-        let mut told = None;
-        while !stop.load(Ordering::Relaxed) {
-            let health = self.health();
-            if told.as_ref() != Some(&health) {
-                tell(inbox, self.name, health.clone());
-                told = Some(health);
-            }
-            let Self { plan, name, tail, matcher, window, zone, bookmarks, unaddressed, .. } = self;
+    fn read_files(mut self, mut tail: Tail, kept: &Kept) {
+        self.with_eye(|eye| *eye.drift() = kept.drift);
+        while !self.stop.load(Ordering::Relaxed) {
+            self.tell_health(shortcomings(&tail));
+            let Self { eye, inbox, bookmarks, .. } = &mut self;
             let mut take = |_: &Path, line: &[u8]| {
                 bookmarks.touch();
-                let line = String::from_utf8_lossy(line);
-                let now = clock::now();
-                let seconds = i64::try_from(now.as_millis() / 1_000).unwrap_or(i64::MAX);
-                let at = Clock { now: seconds, zone: zone.clone() };
-                let Judgement::Failure(failure) = matcher.take(&line, None, &at) else { return };
-                let Ok(peer) = failure.id.parse::<IpAddr>() else {
-                    unaddressed.fetch_add(1, Ordering::Relaxed);
-                    return;
-                };
-                let peer = peer.to_canonical();
-                if window.hit(peer, time_of(&failure, now)) {
-                    inbox.deliver(Fact::Offence(offence(plan, name, peer, &failure, &line)));
-                }
+                locked(eye).take(line, None, inbox);
             };
             if let Err(error) = tail.wait(WAIT, &mut take) {
-                return tell(inbox, self.name, Health::Broken(error.to_string()));
+                return tell(&self.inbox, &self.name, Health::Broken(error.to_string()));
             }
-            let written = self.bookmarks.write_soon(|| self.tail.positions());
-            self.unwritten = written.err().map(|error| error.to_string());
+            self.write_soon(|drift| Kept::of_files(tail.positions(), drift));
         }
-        if let Err(error) = self.bookmarks.write(self.tail.positions()) {
-            journal::say(Level::Warning, &format!("{}: no bookmarks: {error}", self.name));
-        }
+        self.write(|drift| Kept::of_files(tail.positions(), drift));
     }
 
-    fn health(&self) -> Health {
-        let mut shortcomings: Vec<String> = self
-            .tail
-            .troubles()
-            .iter()
-            .map(|(path, why)| format!("{}: {why}", path.display()))
-            .collect();
-        if self.tail.followed() == 0 && shortcomings.is_empty() {
-            shortcomings.push("there is no such file yet".to_owned());
+    fn read_journal(mut self, followed: Option<Followed>) {
+        let Some(Followed { mut journal, kept }) = followed else { return };
+        if self.plan.files.is_empty() {
+            self.with_eye(|eye| *eye.drift() = kept.drift);
         }
+        let mut cursor = kept.cursor;
+        loop {
+            let ended = journal.and_then(|journal| self.follow_journal(journal, &mut cursor));
+            let Err(error) = ended else { break };
+            self.tell_health(vec![format!("journalctl: {error}; it is started again soon")]);
+            if self.is_stopped_within(AGAIN_AFTER) {
+                break;
+            }
+            let Some(wanted) = &self.plan.journal else { break };
+            journal = Journal::follow(wanted, cursor.as_deref());
+        }
+        self.write(|drift| Kept::of_journal(cursor.clone(), drift));
+    }
+
+    /// Follows the journal until the watch is stopped.
+    fn follow_journal(
+        &mut self,
+        mut journal: Journal,
+        cursor: &mut Option<String>,
+    ) -> io::Result<()> {
+        while !self.stop.load(Ordering::Relaxed) {
+            let cut = journal.cut();
+            let cut = (cut > 0).then(|| format!("{cut} entries were longer than 1 MiB"));
+            self.tell_health(cut.into_iter().collect());
+            let Self { eye, inbox, bookmarks, .. } = &mut *self;
+            journal.wait(WAIT, |text| {
+                let Some(entry) = journal_entry::read(text) else { return };
+                bookmarks.touch();
+                locked(eye).take(&entry.line, Some(entry.at), inbox);
+                *cursor = Some(entry.cursor);
+            })?;
+            self.write_soon(|drift| Kept::of_journal(cursor.clone(), drift));
+        }
+        Ok(())
+    }
+
+    /// Waits, and returns whether the watch is stopped meanwhile.
+    fn is_stopped_within(&self, span: Duration) -> bool {
+        let until = Instant::now() + span;
+        while Instant::now() < until && !self.stop.load(Ordering::Relaxed) {
+            thread::sleep(WAIT / 5);
+        }
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    fn with_eye<R>(&self, act: impl FnOnce(&mut Eye) -> R) -> R {
+        act(&mut locked(&self.eye))
+    }
+
+    fn tell_health(&mut self, of_source: Vec<String>) {
+        let mut shortcomings = of_source;
+        shortcomings.extend(self.with_eye(|eye| eye.shortcomings()));
         if let Some(why) = &self.unwritten {
             shortcomings.push(format!("a restart would not know where to go on: {why}"));
         }
-        for (count, what) in [
-            (self.matcher.too_slow(), "lines took too many steps to match"),
-            (self.tail.cut(), "lines were longer than 64 KiB"),
-            (self.unaddressed.load(Ordering::Relaxed), "matches name no address"),
-        ] {
-            if count > 0 {
-                shortcomings.push(format!("{count} {what}"));
-            }
-        }
-        match shortcomings.as_slice() {
+        let health = match shortcomings.as_slice() {
             [] => Health::Good,
             some => Health::Degraded(some.join("; ")),
+        };
+        if self.told.as_ref() != Some(&health) {
+            tell(&self.inbox, &self.name, health.clone());
+            self.told = Some(health);
+        }
+    }
+
+    fn write_soon(&mut self, kept: impl FnOnce(drift::Drift) -> Kept) {
+        let drift = self.with_eye(|eye| *eye.drift());
+        let written = self.bookmarks.write_soon(|| kept(drift));
+        self.unwritten = written.err().map(|error| error.to_string());
+    }
+
+    fn write(&mut self, kept: impl FnOnce(drift::Drift) -> Kept) {
+        let drift = self.with_eye(|eye| *eye.drift());
+        if let Err(error) = self.bookmarks.write(&kept(drift)) {
+            journal::say(Level::Warning, &format!("{}: no bookmarks: {error}", self.name));
         }
     }
 }
 
-/// Returns when a failure counts: at its own time, but never in the future.
-fn time_of(failure: &Failure, now: Timestamp) -> Timestamp {
-    let at = failure.at.and_then(|at| u64::try_from(at).ok());
-    at.map_or(now, |at| Timestamp::from_secs(at).min(now))
+/// Returns the eye, also if the other thread of its watch panicked: it judges line by line.
+fn locked(eye: &Mutex<Eye>) -> std::sync::MutexGuard<'_, Eye> {
+    eye.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn offence(plan: &WatchPlan, name: &str, peer: IpAddr, failure: &Failure, line: &str) -> Offence {
-    let user = failure.groups.get("user").map(|user| ("user", shown(user)));
-    let evidence = [
-        ("rule", plan.rule.clone()),
-        ("hits", plan.howmany.to_string()),
-        ("line", format!("\"{}\"", shown(line))),
-    ];
-    Offence {
-        peer,
-        origin: name.into(),
-        // Whoever got so far in a service's own protocol receives what is sent to its address.
-        grade: Grade::Handshake,
-        ladder: plan.ladder.clone(),
-        evidence: Evidence(user.into_iter().chain(evidence).collect()),
-        trap: None,
+/// Returns what is not as it should be with files.
+fn shortcomings(tail: &Tail) -> Vec<String> {
+    let mut shortcomings: Vec<String> =
+        tail.troubles().iter().map(|(path, why)| format!("{}: {why}", path.display())).collect();
+    if tail.followed() == 0 && shortcomings.is_empty() {
+        shortcomings.push("there is no such file yet".to_owned());
     }
-}
-
-/// Returns a text of a stranger as it may be shown: on one line, and not too long.
-fn shown(text: &str) -> String {
-    let letters = text.trim().chars();
-    letters.map(|letter| if letter.is_control() { '?' } else { letter }).take(SHOWN).collect()
+    if tail.cut() > 0 {
+        shortcomings.push(format!("{} lines were longer than 64 KiB", tail.cut()));
+    }
+    shortcomings
 }

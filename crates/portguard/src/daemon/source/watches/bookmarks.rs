@@ -1,5 +1,5 @@
-//! How far the files of a watch were read, kept on disk so that a restart loses no line and reads
-//! none twice.
+//! How far the logs of a watch were read, kept on disk so that a restart loses no line and reads none
+//! twice.
 
 use std::{
     fs, io,
@@ -9,6 +9,8 @@ use std::{
 
 use portguard_linux::tail::Position;
 use serde::{Deserialize, Serialize};
+
+use super::drift::Drift;
 
 /// How often they are written at most. A daemon that is killed reads what came within this time
 /// before its end once more.
@@ -21,8 +23,20 @@ pub(super) struct Bookmarks {
     is_due: bool,
 }
 
+/// What is kept.
+#[derive(Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
+pub(super) struct Kept {
+    #[serde(default)]
+    files: Vec<Bookmark>,
+    /// The last entry of the journal that was read.
+    #[serde(default)]
+    pub(super) cursor: Option<String>,
+    #[serde(default)]
+    pub(super) drift: Drift,
+}
+
 /// A position as it is written.
-#[derive(Deserialize, Serialize)]
+#[derive(Debug, Deserialize, PartialEq, Eq, Serialize)]
 struct Bookmark {
     path: PathBuf,
     device: u64,
@@ -43,17 +57,8 @@ impl Bookmarks {
     }
 
     /// Returns what was written last; nothing if there is nothing that can be read.
-    pub(super) fn read(&self) -> Vec<Position> {
-        let text = fs::read(&self.path).unwrap_or_default();
-        let bookmarks: Vec<Bookmark> = serde_json::from_slice(&text).unwrap_or_default();
-        let position = |Bookmark { path, device, inode, offset, head }| Position {
-            path,
-            device,
-            inode,
-            offset,
-            head,
-        };
-        bookmarks.into_iter().map(position).collect()
+    pub(super) fn read(&self) -> Kept {
+        serde_json::from_slice(&fs::read(&self.path).unwrap_or_default()).unwrap_or_default()
     }
 
     /// Says that lines were read.
@@ -61,24 +66,29 @@ impl Bookmarks {
         self.is_due = true;
     }
 
-    /// Writes the positions if lines were read since the last time, but not too often.
+    /// Writes what is to be kept if lines were read since the last time, but not too often.
     ///
     /// # Errors
-    /// When they can not be written.
-    pub(super) fn write_soon(
-        &mut self,
-        positions: impl FnOnce() -> Vec<Position>,
-    ) -> io::Result<()> {
+    /// When it can not be written.
+    pub(super) fn write_soon(&mut self, kept: impl FnOnce() -> Kept) -> io::Result<()> {
         let is_late = self.written.is_none_or(|written| written.elapsed() >= WRITE_EVERY);
-        if self.is_due && is_late { self.write(positions()) } else { Ok(()) }
+        if self.is_due && is_late { self.write(&kept()) } else { Ok(()) }
     }
 
-    /// Writes the positions.
+    /// Writes what is to be kept.
     ///
     /// # Errors
-    /// When they can not be written.
-    pub(super) fn write(&mut self, positions: Vec<Position>) -> io::Result<()> {
+    /// When it can not be written.
+    pub(super) fn write(&mut self, kept: &Kept) -> io::Result<()> {
         (self.written, self.is_due) = (Some(Instant::now()), false);
+        let new = self.path.with_extension("new");
+        fs::write(&new, serde_json::to_vec(kept)?)?;
+        fs::rename(&new, &self.path)
+    }
+}
+
+impl Kept {
+    pub(super) fn of_files(positions: Vec<Position>, drift: Drift) -> Self {
         let bookmark = |Position { path, device, inode, offset, head }| Bookmark {
             path,
             device,
@@ -86,10 +96,23 @@ impl Bookmarks {
             offset,
             head,
         };
-        let bookmarks: Vec<Bookmark> = positions.into_iter().map(bookmark).collect();
-        let new = self.path.with_extension("new");
-        fs::write(&new, serde_json::to_vec(&bookmarks)?)?;
-        fs::rename(&new, &self.path)
+        let files = positions.into_iter().map(bookmark).collect();
+        Self { files, cursor: None, drift }
+    }
+
+    pub(super) fn of_journal(cursor: Option<String>, drift: Drift) -> Self {
+        Self { files: Vec::new(), cursor, drift }
+    }
+
+    pub(super) fn positions(&self) -> Vec<Position> {
+        let position = |Bookmark { path, device, inode, offset, head }: &Bookmark| Position {
+            path: path.clone(),
+            device: *device,
+            inode: *inode,
+            offset: *offset,
+            head: head.clone(),
+        };
+        self.files.iter().map(position).collect()
     }
 }
 
@@ -101,7 +124,7 @@ mod tests {
     fn what_was_written_is_read_and_anything_else_is_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let mut bookmarks = Bookmarks::of(folder.path(), "sshd/\u{e4}");
-        assert_eq!(bookmarks.read(), []);
+        assert_eq!(bookmarks.read(), Kept::default());
         let position = Position {
             path: "/var/log/x".into(),
             device: 7,
@@ -111,9 +134,10 @@ mod tests {
         };
         bookmarks.write_soon(|| unreachable!("nothing was read")).unwrap();
         bookmarks.touch();
-        bookmarks.write_soon(|| vec![position.clone()]).unwrap();
-        assert_eq!(bookmarks.read(), [position]);
+        let kept = || Kept::of_files(vec![position.clone()], Drift::default());
+        bookmarks.write_soon(kept).unwrap();
+        assert_eq!(bookmarks.read().positions(), [position]);
         fs::write(&bookmarks.path, "[{").unwrap();
-        assert_eq!(bookmarks.read(), []);
+        assert_eq!(bookmarks.read(), Kept::default());
     }
 }
