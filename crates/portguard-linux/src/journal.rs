@@ -24,7 +24,7 @@ const FIELDS: &str = "MESSAGE,SYSLOG_IDENTIFIER,SYSLOG_PID,_PID,_COMM,_HOSTNAME"
 const LONGEST_ENTRY: usize = 1 << 20;
 
 /// How much is read at a time, in bytes.
-const CHUNK: usize = 64 << 10;
+const CHUNK: usize = 16 << 10;
 
 /// Which entries to follow.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -37,7 +37,7 @@ pub(crate) enum AnyRule {
 }
 
 /// The files of the disk.
-struct Disk;
+pub(crate) struct Disk;
 
 impl Files for Disk {
     fn read(&self, path: &Path) -> Option<String> {

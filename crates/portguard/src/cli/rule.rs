@@ -106,7 +106,7 @@ fn show_own(global: &Global, name: &str, rule: &Rule) -> Result<(), Failed> {
         }));
     }
     let lines = |word: &str, texts: &[String]| {
-        texts.iter().map(|text| format!("{word} = {text}\n")).collect::<String>()
+        texts.iter().fold(String::new(), |all, text| all + word + " = " + text + "\n")
     };
     let all = [
         ("programs", programs),
