@@ -14,7 +14,7 @@ readonly SHARE=/usr/local/share
 readonly COMPLETIONS_BASH=$SHARE/bash-completion/completions/portguard
 readonly COMPLETIONS_ZSH=$SHARE/zsh/site-functions/_portguard
 readonly COMPLETIONS_FISH=$SHARE/fish/vendor_completions.d/portguard.fish
-readonly GROUPS_USED=(portguard portguard-operators)
+readonly GROUPS_USED=(portguard portguard-operators portguard-reporters)
 
 # Seconds that a start or a stop may take.
 readonly PATIENCE=60

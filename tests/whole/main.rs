@@ -15,6 +15,7 @@ mod packets;
 mod ports;
 mod posture;
 mod repair;
+mod reports;
 mod restart;
 mod scan;
 mod story;

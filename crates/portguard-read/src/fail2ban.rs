@@ -6,7 +6,9 @@
 
 mod config;
 pub mod date;
+pub mod duration;
 mod ini;
+mod jail;
 pub mod matcher;
 pub mod pattern;
 mod reference;
@@ -18,7 +20,10 @@ use std::{
 };
 
 use self::config::Config;
-pub use self::reference::Reference;
+pub use self::{
+    jail::{Jail, JailError, JailFault, database, load_jails},
+    reference::Reference,
+};
 
 /// What a filter consists of after includes and substitutions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

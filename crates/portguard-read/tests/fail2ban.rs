@@ -243,3 +243,52 @@ fn wrong(matcher: &mut Matcher, case: &Value, clock: &Clock) -> Option<String> {
 fn whole(seconds: f64) -> i64 {
     seconds as i64
 }
+
+/// Every duration whose length fail2ban knows, where that data is at hand.
+#[test]
+fn durations_are_as_long_as_fail2ban_has_them() {
+    let vectors = corpus().join("vectors/durations.jsonl");
+    let Ok(text) = fs::read_to_string(vectors) else {
+        println!("no durations to compare with");
+        return;
+    };
+    let mut cases = 0;
+    for line in text.lines() {
+        let case: Value = serde_json::from_str(line).unwrap();
+        let input = case["input"].as_str().unwrap();
+        assert_eq!(fail2ban::duration::seconds(input), case["seconds"].as_f64(), "{input}");
+        cases += 1;
+    }
+    assert!(cases > 5, "{cases}");
+}
+
+#[test]
+fn jails_are_read_with_their_defaults() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("jail.d")).unwrap();
+    let conf = "[INCLUDES]\nbefore = paths.conf\n[DEFAULT]\nbantime = 1h\nfindtime = 10m\n\
+                maxretry = 5\nmode = normal\nfilter = %(__name__)s[mode=%(mode)s]\n\
+                ignoreip = 127.0.0.1/8, ::1 192.0.2.7\nport = 0:65535\nenabled = false\n\
+                [sshd]\nport = ssh,2222\nlogpath = %(sshd_log)s\nbackend = %(sshd_backend)s\n\
+                [web]\nlogpath = /var/log/web/*.log\n    /var/log/other.log tail\n[off]\n[bad]\n\
+                enabled = true\nbantime = long\n";
+    fs::write(folder.path().join("jail.conf"), conf).unwrap();
+    let paths = "[DEFAULT]\nsshd_log = /var/log/auth.log\nsshd_backend = systemd\n";
+    fs::write(folder.path().join("paths.conf"), paths).unwrap();
+    fs::write(folder.path().join("jail.d/a.conf"), "[sshd]\nenabled = true\nmode = aggressive\n")
+        .unwrap();
+    fs::write(folder.path().join("jail.local"), "[web]\nenabled = yes\nbantime = -1\n").unwrap();
+    let jails = fail2ban::load_jails(folder.path(), &Disk).unwrap();
+    let (good, bad): (Vec<_>, Vec<_>) = jails.into_iter().partition(Result::is_ok);
+    assert_eq!(bad.len(), 1);
+    assert_eq!(bad[0].as_ref().unwrap_err().to_string(), "jail bad");
+    let good: Vec<_> = good.into_iter().map(Result::unwrap).collect();
+    assert_eq!(good[0].filter, "sshd[mode=aggressive]");
+    assert!(good[0].is_of_journal && good[0].logs.is_empty());
+    assert_eq!(good[0].ports, ["ssh", "2222"]);
+    assert_eq!((good[0].maxretry, good[0].findtime, good[0].bantime), (5, 600.0, 3_600.0));
+    assert_eq!(good[0].ignored, ["127.0.0.1/8", "::1", "192.0.2.7"]);
+    let logs = ["/var/log/web/*.log", "/var/log/other.log"].map(PathBuf::from);
+    assert_eq!((good[1].logs.as_slice(), good[1].bantime), (&logs[..], -1.0));
+    assert_eq!(good[1].ports, [""; 0]);
+}

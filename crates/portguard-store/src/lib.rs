@@ -14,6 +14,7 @@
 mod carry;
 mod column;
 mod doors;
+pub mod fail2ban;
 pub mod journal;
 pub mod keeper;
 pub mod ledger;

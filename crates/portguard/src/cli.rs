@@ -7,6 +7,7 @@ pub(crate) mod local;
 pub(crate) mod log;
 pub(crate) mod order;
 pub(crate) mod ports;
+pub(crate) mod report;
 pub(crate) mod rule;
 pub(crate) mod scan;
 pub(crate) mod set;
@@ -191,6 +192,9 @@ pub(crate) enum Command {
     Rollback,
     /// Scan a log of packets once and put whoever was logged too often on a list.
     Scan(scan::ScanArgs),
+    /// Report what the peer of a connection did; the connection is standard input
+    /// (`portguard report failed <&5`).
+    Report(report::ReportArgs),
     /// Try a rule on a file of lines, list the rules, or show one.
     Rule {
         #[command(subcommand)]
@@ -395,6 +399,8 @@ pub(crate) enum ImportSource {
     PortTrap,
     /// Dynamic Port Guard: its `dynamic-port-guard.conf`, or the folder that it is in.
     DynamicPortGuard,
+    /// fail2ban: its folder, `/etc/fail2ban`; the bans come from its database.
+    Fail2ban,
     /// ipset: a file with the text of `ipset save`, or `-` for standard input.
     Ipset,
 }

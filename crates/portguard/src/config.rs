@@ -184,6 +184,11 @@ impl Config {
     pub(crate) fn socket(&self) -> PathBuf {
         self.guard.run_dir.join("portguard.sock")
     }
+
+    /// Returns where services report.
+    pub(crate) fn report_socket(&self) -> PathBuf {
+        self.guard.run_dir.join("report.sock")
+    }
 }
 
 /// Returns the JSON Schema of the configuration.

@@ -46,12 +46,13 @@ use self::{
     inbox::Inbox,
     ledger::{LedgerThread, Memory},
     source::{
-        listeners::Urgency, packets::SharedPlans, record::PacketRecord, traps::Traps,
-        watches::Watches,
+        listeners::Urgency, packets::SharedPlans, record::PacketRecord, reports::Reports,
+        traps::Traps, watches::Watches,
     },
     system::Signal,
 };
 
+pub(crate) use source::reports::ReportPlan;
 pub(crate) use system::surroundings;
 
 /// How often a trap whose port was taken is tried again.
@@ -107,6 +108,8 @@ struct Daemon {
     work: Sender<Work>,
     traps: Traps,
     watches: Watches,
+    reports: Reports,
+    roles: Arc<Roles>,
     shared: Shared,
     threads: Threads,
 }
@@ -131,10 +134,25 @@ pub(crate) fn run(path: &Path, socket: Option<&Path>, observe: bool) -> Result<(
         system::signals().map_err(|error| Failed::environment(error.to_string()))?;
     let listener = api::listen(socket.unwrap_or(&config.socket()))
         .map_err(|error| Failed::environment(with_causes(&error)))?;
-    let daemon = Daemon::start(config, path, listener, faces)?;
+    let mut daemon = Daemon::start(config, path, listener, faces)?;
+    for warning in daemon.hear() {
+        journal::say(Level::Warning, &warning);
+    }
     daemon.keep_if_good();
     system::notify_ready();
     daemon.wait(&signals)
+}
+
+/// Starts the guard thread, which returns the guard as it is in the end.
+fn start_guard(driver: Driver) -> std::io::Result<JoinHandle<Guard>> {
+    std::thread::Builder::new().name("guard".to_owned()).spawn(move || driver.run())
+}
+
+/// Serves the control socket for as long as it works.
+fn serve(listener: std::os::unix::net::UnixListener, desk: Desk) {
+    if let Err(error) = api::serve(listener, desk) {
+        journal::say(Level::Error, &format!("the control socket failed: {error}"));
+    }
 }
 
 impl Daemon {
@@ -163,6 +181,7 @@ impl Daemon {
 
         let (records, kept) = crossbeam_channel::bounded(ledger::QUEUE_DEPTH);
         let record = Arc::new(PacketRecord::new(config.record()));
+        let roles = Arc::new(roles(&config));
         let desk = Desk {
             record: record.clone(),
             about: about.clone(),
@@ -171,7 +190,7 @@ impl Daemon {
             written: ledger.progress(),
             kernel,
             ledger: ledger.reader(),
-            roles: Arc::new(roles(&config)),
+            roles: roles.clone(),
             signals,
         };
         let restorer = restore::Restorer {
@@ -182,10 +201,9 @@ impl Daemon {
             about: about.clone(),
             table: ownership.map(|ownership| (config.firewall.table.clone(), ownership)),
         };
-        let units = source::units::start(inbox.clone()).map_err(environment)?;
         let urgency = Urgency::default();
         let driver = Driver {
-            units,
+            units: source::units::start(inbox.clone()).map_err(environment)?,
             urgency: urgency.clone(),
             guard,
             inputs,
@@ -198,24 +216,37 @@ impl Daemon {
         let enforcer =
             source::start("enforcer", move || enforcer.run(&queues)).map_err(environment)?;
         let ledger = source::start("ledger", move || ledger.run(&kept)).map_err(environment)?;
-        let guard = std::thread::Builder::new()
-            .name("guard".to_owned())
-            .spawn(move || driver.run())
-            .map_err(environment)?;
+        let guard = start_guard(driver).map_err(environment)?;
 
         let shared = Shared::new(&config, &traps, record, urgency);
         start_sources(&config, &shared, &inbox).map_err(environment)?;
         source::start("restore", move || restorer.run()).map_err(environment)?;
-        source::start("api", move || {
-            if let Err(error) = api::serve(listener, desk) {
-                journal::say(Level::Error, &format!("the control socket failed: {error}"));
-            }
-        })
-        .map_err(environment)?;
-        let mut watches = Watches::default();
-        watches.set(config.watch_plans(), &inbox).map_err(environment)?;
+        source::start("api", move || serve(listener, desk)).map_err(environment)?;
         let (path, threads) = (path.to_owned(), Threads { guard, enforcer, ledger });
-        Ok(Self { config, path, about, inbox, work, traps, watches, shared, threads })
+        Ok(Self {
+            config,
+            path,
+            about,
+            inbox,
+            work,
+            traps,
+            watches: Watches::default(),
+            reports: Reports::default(),
+            roles,
+            shared,
+            threads,
+        })
+    }
+
+    /// Reads logs and takes reports as the configuration says; returns what does not work.
+    fn hear(&mut self) -> Vec<String> {
+        let watches = self.watches.set(self.config.watch_plans(), &self.inbox);
+        let reports = self.reports.set(self.config.report_plan(), &self.roles, &self.inbox);
+        let unheard = [("some watches do not run", watches), ("nobody can report", reports)];
+        let told = |(what, result): (_, std::io::Result<()>)| {
+            result.err().map(|error| format!("{what}: {error}"))
+        };
+        unheard.into_iter().filter_map(told).collect()
     }
 
     /// Waits for signals until one ends the daemon.
@@ -281,9 +312,7 @@ impl Daemon {
         self.traps = Traps::set(self.config.trap_plans(), &self.inbox);
         *self.shared.plans.write().unwrap_or_else(PoisonError::into_inner) = self.traps.plans();
         self.send_frame();
-        if let Err(error) = self.watches.set(self.config.watch_plans(), &self.inbox) {
-            warnings.push(format!("some watches do not run: {error}"));
-        }
+        warnings.extend(self.hear());
         self.keep_if_good();
         journal::say(Level::Info, "configuration read again");
         (Vec::new(), warnings)
@@ -328,6 +357,7 @@ impl Daemon {
         let table = if remove { "the kernel table is removed" } else { "the kernel table stays" };
         self.traps.stop();
         self.watches.stop();
+        self.reports.stop();
         self.inbox.deliver(Fact::Noted(Note::Stopped { table: table.into() }));
         self.inbox.stop();
         let deadline = std::time::Instant::now() + STOP_WITHIN;

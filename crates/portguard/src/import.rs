@@ -1,6 +1,7 @@
 //! Takes over what other programs have: settings as a drop-in of the configuration, the past and
 //! what is in force through the daemon, or straight into the ledger while no daemon runs.
 
+mod fail2ban;
 mod ipset;
 mod port_guard;
 mod port_trap;
@@ -33,6 +34,9 @@ const DROP_IN: &str = "conf.d/50-port-trap.toml";
 /// Name of the configuration of Dynamic Port Guard, and of the drop-in that it becomes.
 const PORT_GUARD_FILE: &str = "dynamic-port-guard.conf";
 const PORT_GUARD_DROP_IN: &str = "conf.d/50-dynamic-port-guard.toml";
+
+/// Name of the drop-in that fail2ban's jails become.
+const FAIL2BAN_DROP_IN: &str = "conf.d/50-fail2ban.toml";
 
 /// How many rows go to the daemon at once: a few hundred kilobytes of JSON, within what its
 /// socket takes in one request.
@@ -163,6 +167,56 @@ pub(crate) fn port_guard(global: &Global, path: &Path, dry_run: bool) -> Result<
         eprintln!(
             "hint: stop Dynamic Port Guard, then `portguard lockdown` closes what nobody opens"
         );
+    }
+    let socket = global.socket.clone().unwrap_or_else(|| config.socket());
+    set::reload(global, &socket)
+}
+
+/// Takes over fail2ban's jails and bans; a dry run only tells what that would be.
+///
+/// # Errors
+/// When there are no jails, the configuration would not hold, or nobody takes the bans.
+pub(crate) fn fail2ban(global: &Global, path: &Path, dry_run: bool) -> Result<(), Failed> {
+    let folder = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
+    let around = daemon::surroundings();
+    let drop_in = global.config.parent().unwrap_or(Path::new("")).join(FAIL2BAN_DROP_IN);
+    let load = |text: Option<&str>| {
+        config::load_with(&global.config, &around, &drop_in, text)
+            .map(|loaded| loaded.config)
+            .map_err(|mistakes| config::failed(&mistakes))
+    };
+    let before = load(Some(""))?;
+    let protected: Vec<String> =
+        before.protect.addresses.iter().map(|subject| subject.0.to_string()).collect();
+    let mut import = fail2ban::read(folder, &protected, clock::now()).ok_or_else(|| {
+        let what = format!("no jail.conf and no jail.local in {}", folder.display());
+        Failed::new(Turn::Usage, what).hint("fail2ban's folder is /etc/fail2ban")
+    })?;
+    let settings =
+        toml::to_string(&import.settings).map_err(|why| Failed::bug(with_causes(&why)))?;
+    let text = format!(
+        "# Taken over from fail2ban by `portguard import fail2ban`.\n\
+         # Its lists take the place of those in portguard.toml; its watches come on top.\n\n{settings}"
+    );
+    let config = load(Some(&text))?;
+    let shown = format!("\n{} would say:\n{text}", drop_in.display());
+    if dry_run {
+        tell_report(global, true, import.watches, &import.report)?;
+        return if global.json { Ok(()) } else { show::print(&shown) };
+    }
+    write(&drop_in, &text).map_err(|error| {
+        Failed::new(Turn::NotPermitted, format!("cannot write {}: {error}", drop_in.display()))
+    })?;
+    let past = Past { source: "fail2ban", offenders: &import.offenders, holds: &import.holds };
+    let refused = hand_over(global, &config, &past)?;
+    if refused > 0 {
+        let line = format!("{refused} bans were not taken: protected, allowed or over by now");
+        import.report.push(line);
+    }
+    tell_report(global, false, import.watches, &import.report)?;
+    if !global.quiet && !global.json {
+        println!("{} is written", drop_in.display());
+        eprintln!("hint: stop fail2ban, or each offender is banned twice");
     }
     let socket = global.socket.clone().unwrap_or_else(|| config.socket());
     set::reload(global, &socket)

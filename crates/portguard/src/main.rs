@@ -76,6 +76,7 @@ fn run(global: &Global, command: Command) -> Result<ExitCode, Failed> {
         Command::Relax => ports::posture(&client()?, global, PostureName::Relax)?,
         Command::Confirm => ports::posture(&client()?, global, PostureName::Confirm)?,
         Command::Rollback => ports::posture(&client()?, global, PostureName::Rollback)?,
+        Command::Report(args) => cli::report::report(global, &args)?,
         Command::Scan(args) => scan::scan(global, &args, client)?,
         Command::Rule { command } => match command {
             RuleCommand::Test { rule: name, file, count } => {
@@ -88,6 +89,7 @@ fn run(global: &Global, command: Command) -> Result<ExitCode, Failed> {
         Command::Import { source, path, dry_run } => match source {
             ImportSource::PortTrap => import::port_trap(global, &path, dry_run)?,
             ImportSource::DynamicPortGuard => import::port_guard(global, &path, dry_run)?,
+            ImportSource::Fail2ban => import::fail2ban(global, &path, dry_run)?,
             ImportSource::Ipset => import::ipset(global, &path, dry_run)?,
         },
         Command::Completions { shell } => local::completions(shell),
@@ -118,7 +120,10 @@ fn connect(global: &Global) -> Result<Client, Failed> {
 /// Returns the configured socket; a configuration that can not be read leaves the default, so that
 /// a running daemon can be asked all the same.
 fn configured_socket(path: &Path) -> std::path::PathBuf {
+    configured(path).socket()
+}
+
+fn configured(path: &Path) -> config::Config {
     let around = config::Surroundings::default();
-    let config = config::load(path, &around).map(|loaded| loaded.config).unwrap_or_default();
-    config.socket()
+    config::load(path, &around).map(|loaded| loaded.config).unwrap_or_default()
 }

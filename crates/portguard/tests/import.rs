@@ -111,6 +111,50 @@ fn lists_of_ipset_go_into_the_ledger() {
     assert_eq!(held, ["198.51.100.7", "2001:db8::1", "203.0.113.0/24"].map(forever));
 }
 
+#[test]
+fn jails_become_watches_and_their_bans_are_taken_over() {
+    let host = Host::new();
+    let folder = host.path("fail2ban");
+    fs::create_dir_all(folder.join("filter.d")).unwrap();
+    let jails = "[DEFAULT]\nbantime = 1h\nfilter = %(__name__)s\nignoreip = 127.0.0.1/8 192.0.2.66\n\
+                 [door]\nenabled = true\nport = ssh,8022\nlogpath = /var/log/door.log\nmaxretry = 3\n\
+                 [bus]\nenabled = true\nbackend = systemd\nbantime = -1\n\
+                 [off]\nlogpath = /var/log/off.log\n";
+    fs::write(folder.join("jail.conf"), jails).unwrap();
+    let bus = "[Definition]\nfailregex = ^x <HOST>$\njournalmatch = _COMM=a + _COMM=b _PID=1\n";
+    fs::write(folder.join("filter.d/bus.conf"), bus).unwrap();
+    let database = rusqlite::Connection::open(folder.join("fail2ban.sqlite3")).unwrap();
+    database
+        .execute_batch(
+            "CREATE TABLE bips (ip TEXT, jail TEXT, timeofban INTEGER, bantime INTEGER,
+                                bancount INTEGER, data JSON);
+             INSERT INTO bips VALUES ('203.0.113.7', 'door', 1700000000, 2000000000, 2, '');
+             INSERT INTO bips VALUES ('203.0.113.8', 'door', 1700000000, 600, 1, '');
+             INSERT INTO bips VALUES ('2001:db8::7', 'bus', 1700000000, -1, 1, '');
+             INSERT INTO bips VALUES ('root', 'bus', 1700000000, -1, 1, '');",
+        )
+        .unwrap();
+    let output = host.import_from("fail2ban", "fail2ban", &[]);
+    assert!(output.status.success(), "{output:?}");
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert!(told.contains("2 bans in force, 3 offenders"), "{told}");
+    let written = fs::read_to_string(host.path("conf.d/50-fail2ban.toml")).unwrap();
+    let drop_in: toml::Table = written.parse().unwrap();
+    let watch = |index: usize| drop_in["watch"][index].as_table().unwrap().clone();
+    assert_eq!(watch(0)["journal"].to_string(), "[\"_COMM=a\", \"_COMM=b _PID=1\"]");
+    assert_eq!(watch(1)["rule"].as_str(), Some("fail2ban:door"));
+    assert_eq!(watch(1)["ports"].to_string(), "[\"tcp/22\", \"tcp/8022\"]");
+    assert_eq!(drop_in["ladders"]["fail2ban-bus"]["permanent_after"].as_integer(), Some(1));
+    assert_eq!(drop_in["ladders"]["fail2ban-door"]["base"].as_str(), Some("1h"));
+    let protected = drop_in["protect"]["addresses"].to_string();
+    assert_eq!(protected, "[\"127.0.0.0/8\", \"192.0.2.66\"]");
+    let held = host.ledger();
+    let is_held =
+        |subject: &str| held.iter().any(|line| line.starts_with(&format!("{subject} is held")));
+    assert!(is_held("203.0.113.7") && is_held("2001:db8::7"), "{held:?}");
+    assert!(!is_held("203.0.113.8"), "{held:?}");
+}
+
 /// A configuration and a folder of Port Trap in a place of their own.
 struct Host(TempDir);
 

@@ -71,6 +71,12 @@ impl Config {
         }
     }
 
+    /// Returns the names of the sections that are no includes.
+    pub(super) fn section_names(&self) -> impl Iterator<Item = String> {
+        let names = self.sections.keys();
+        names.filter(|name| *name != INCLUDES && !name.starts_with(KNOWN)).cloned()
+    }
+
     /// Returns the names of a section's own options.
     pub(super) fn own_options(&self, section: &str) -> Vec<String> {
         self.sections.get(section).map_or(Vec::new(), |options| options.keys().cloned().collect())

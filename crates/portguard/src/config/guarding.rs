@@ -168,6 +168,8 @@ section! {
         group: String = "portguard".to_owned(),
         /// Group whose members may order, as root may.
         operators: String = "portguard-operators".to_owned(),
+        /// Group whose members may report over the report socket, as operators may.
+        reporters: String = "portguard-reporters".to_owned(),
         /// Whether services can report failed and successful logins over a socket.
         report_socket: bool = true,
     }

@@ -7,12 +7,13 @@ use portguard_core::{
     service::PortRange,
 };
 use portguard_linux::{
+    credentials,
     journal::Wanted,
     nft::{self, FrameSpec, TrapEvidence},
 };
 use portguard_store::Retention;
 
-use crate::rule::Folders;
+use crate::{daemon::ReportPlan, rule::Folders};
 
 use super::{
     Config,
@@ -108,6 +109,19 @@ impl Config {
     /// Returns the watches.
     pub(crate) fn watch_plans(&self) -> Vec<WatchPlan> {
         self.watch.iter().map(|watch| self.watch_plan(watch)).collect()
+    }
+
+    /// Returns what the report socket needs, if there is to be one.
+    pub(crate) fn report_plan(&self) -> Option<ReportPlan> {
+        let ladder = self.ladder(ladder::DEFAULT);
+        self.api.report_socket.then(|| ReportPlan {
+            path: self.report_socket(),
+            howmany: HOWMANY,
+            within: WITHIN,
+            gentle_ladder: Arc::new(ladder.gentler()),
+            ladder: Arc::new(ladder),
+            reporters: credentials::group_id(&self.api.reporters),
+        })
     }
 
     fn watch_plan(&self, watch: &Watch) -> WatchPlan {

@@ -6,6 +6,7 @@ pub(crate) mod hosts;
 pub(crate) mod listeners;
 pub(crate) mod packets;
 pub(crate) mod record;
+pub(crate) mod reports;
 pub(crate) mod table;
 pub(crate) mod traps;
 pub(crate) mod units;

@@ -36,6 +36,11 @@ impl Roles {
         credentials::peer(stream).map_or(Role::Nobody, |peer| self.for_credentials(&peer))
     }
 
+    /// Returns whether a peer may order.
+    pub(crate) fn may_order(&self, peer: &Credentials) -> bool {
+        matches!(self.for_credentials(peer), Role::Operator(_))
+    }
+
     fn for_credentials(&self, peer: &Credentials) -> Role {
         let is_in =
             |group: Option<u32>| group.is_some_and(|group| credentials::is_member(peer, group));
