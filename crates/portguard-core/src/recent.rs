@@ -2,19 +2,21 @@
 
 use std::{borrow::Borrow, collections::HashMap, hash::Hash};
 
+use foldhash::fast::RandomState;
+
 /// Values by keys, a limited number of them. When half of the room is full, what was not used while
 /// it filled is forgotten. The hashes are seeded: no key's place is to be guessed from outside.
 #[derive(Debug)]
 pub struct Recent<K, V> {
     room: usize,
-    young: HashMap<K, V>,
-    old: HashMap<K, V>,
+    young: HashMap<K, V, RandomState>,
+    old: HashMap<K, V, RandomState>,
 }
 
 impl<K: Hash + Eq, V: Default> Recent<K, V> {
     /// Makes a map for at most so many keys.
     pub fn new(room: usize) -> Self {
-        Self { room: room.max(2), young: HashMap::new(), old: HashMap::new() }
+        Self { room: room.max(2), young: HashMap::default(), old: HashMap::default() }
     }
 
     /// Changes the value of a key, which is a new one if the key is not known.

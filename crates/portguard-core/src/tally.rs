@@ -6,7 +6,10 @@
 //! source, and shows that people sit behind it: such a source is to be treated gently, and so is
 //! one that is found for what others did.
 
-use std::{net::IpAddr, time::Duration};
+use std::{hash::BuildHasher as _, net::IpAddr, sync::Arc, time::Duration};
+
+use foldhash::fast::RandomState;
+use smallvec::SmallVec;
 
 use crate::{Family, Subject, Timestamp, Window, recent::Recent};
 
@@ -82,7 +85,7 @@ pub enum Why {
     /// It tried a user's name that many others tried.
     Spray {
         /// The name.
-        user: String,
+        user: Arc<str>,
         /// How many hosts tried it.
         hosts: usize,
     },
@@ -94,20 +97,32 @@ pub struct Tally {
     howmany: u32,
     within: Duration,
     hosts: Window<(Host, u8)>,
-    networks: Recent<Subject, Crowd>,
-    users: Recent<String, Crowd>,
+    networks: Recent<Network, Crowd>,
+    /// By a hash of the name: whoever finds two names of one hash has them counted together.
+    users: Recent<u64, Crowd>,
+    user_hash: RandomState,
     good: Recent<Host, Timestamp>,
     /// In how many ways failures were told so far.
     tellings: u8,
+    /// What the last failure made.
+    found: Vec<Finding>,
 }
 
-/// A source as it is counted: an address, or the first address of its network.
-type Host = IpAddr;
+/// A source as it is counted: the first half of an IPv6 address, or an IPv4 address behind bits that
+/// no source of IPv6 has (`ffff:ffff::/32` is multicast).
+type Host = u64;
+
+/// A network: a host with the bits behind its length cleared.
+type Network = u64;
+
+/// What stands before an IPv4 address that is counted.
+const V4: u64 = 0xffff_ffff_0000_0000;
 
 /// Hosts that have something in common.
 #[derive(Debug, Default)]
 struct Crowd {
-    hosts: Vec<Seen>,
+    /// Most networks have one that fails.
+    hosts: SmallVec<[Seen; 1]>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -127,28 +142,40 @@ impl Tally {
             hosts: Window::new(howmany, within),
             networks: Recent::new(MOST_NETWORKS),
             users: Recent::new(MOST_USERS),
+            user_hash: RandomState::default(),
             good: Recent::new(MOST_GOOD),
             tellings: 0,
+            found: Vec::new(),
         }
     }
 
     /// Counts a failure, and returns whose turn that makes it.
-    pub fn fail(&mut self, failing: &Failing<'_>) -> Vec<Finding> {
+    pub fn fail(&mut self, failing: &Failing<'_>) -> impl Iterator<Item = Finding> {
+        self.find(failing);
+        self.found.drain(..)
+    }
+
+    fn find(&mut self, failing: &Failing<'_>) {
         let Failing { source, user, telling, at } = *failing;
         let host = host_of(source);
         self.tellings = self.tellings.max(telling.saturating_add(1));
         if self.hosts.hit((host, telling), at) {
             let gently = self.is_good(host, at);
-            return vec![Finding { source, why: Why::Often(self.howmany), gently }];
+            self.found.push(Finding { source, why: Why::Often(self.howmany), gently });
+            return;
         }
         if telling > 0 {
-            return Vec::new();
+            return;
         }
         let seen = Seen { host, source, last: at, failures: 1 };
-        let found = self.neighbours(seen);
-        let found = if found.is_empty() { self.spray(seen, user) } else { found };
+        self.neighbours(seen);
+        if self.found.is_empty() {
+            self.spray(seen, user);
+        }
         // A crowd is no proof against somebody who succeeded.
-        found.into_iter().filter(|one| !self.is_good(host_of(one.source), at)).collect()
+        let mut found = std::mem::take(&mut self.found);
+        found.retain(|one| !self.is_good(host_of(one.source), at));
+        self.found = found;
     }
 
     /// Takes a success: its source begins anew.
@@ -174,31 +201,30 @@ impl Tally {
         self.good.get(&host).is_some_and(|last| at.since(*last) <= GOOD_FOR)
     }
 
-    fn neighbours(&mut self, seen: Seen) -> Vec<Finding> {
-        let network = neighbours_of(seen.source);
+    fn neighbours(&mut self, seen: Seen) {
         let enough = self.howmany.saturating_mul(NEIGHBOURS_FACTOR);
-        let within = self.within;
-        let found = self.networks.with(network, |crowd| {
+        let (within, found) = (self.within, &mut self.found);
+        self.networks.with(network_of(seen.source), |crowd| {
             crowd.add(seen, within);
-            let failures = crowd.failures();
-            (failures >= enough && crowd.hosts.len() >= NEIGHBOURS)
-                .then(|| (std::mem::take(&mut crowd.hosts), failures))
+            let (hosts, failures) = (crowd.hosts.len(), crowd.failures());
+            if failures >= enough && hosts >= NEIGHBOURS {
+                let network = neighbours_of(seen.source);
+                crowd.found(&Why::Neighbours { network, hosts, failures }, found);
+            }
         });
-        let Some((hosts, failures)) = found else { return Vec::new() };
-        let why = Why::Neighbours { network, hosts: hosts.len(), failures };
-        findings(&hosts, &why)
     }
 
-    fn spray(&mut self, seen: Seen, user: Option<&str>) -> Vec<Finding> {
-        let Some(user) = user.filter(|user| !user.is_empty()) else { return Vec::new() };
+    fn spray(&mut self, seen: Seen, user: Option<&str>) {
+        let Some(user) = user.filter(|user| !user.is_empty()) else { return };
         let user = &user[..user.floor_char_boundary(LONGEST_USER)];
-        let within = self.within;
-        let found = self.users.with(user.to_owned(), |crowd| {
+        let (within, found) = (self.within, &mut self.found);
+        self.users.with(self.user_hash.hash_one(user), |crowd| {
             crowd.add(seen, within);
-            (crowd.hosts.len() >= SPRAY).then(|| std::mem::take(&mut crowd.hosts))
+            let hosts = crowd.hosts.len();
+            if hosts >= SPRAY {
+                crowd.found(&Why::Spray { user: user.into(), hosts }, found);
+            }
         });
-        let Some(hosts) = found else { return Vec::new() };
-        findings(&hosts, &Why::Spray { user: user.to_owned(), hosts: hosts.len() })
     }
 }
 
@@ -222,21 +248,30 @@ impl Crowd {
         self.hosts.push(seen);
     }
 
+    /// Adds its hosts to what is found, and begins anew.
+    fn found(&mut self, why: &Why, found: &mut Vec<Finding>) {
+        let finding = |seen: Seen| Finding { source: seen.source, why: why.clone(), gently: true };
+        found.extend(self.hosts.drain(..).map(finding));
+    }
+
     fn failures(&self) -> u32 {
         self.hosts.iter().map(|known| known.failures).fold(0, u32::saturating_add)
     }
 }
 
-fn findings(hosts: &[Seen], why: &Why) -> Vec<Finding> {
-    let finding = |seen: &Seen| Finding { source: seen.source, why: why.clone(), gently: true };
-    hosts.iter().map(finding).collect()
-}
-
 fn host_of(source: IpAddr) -> Host {
     match source {
-        IpAddr::V4(_) => source,
-        IpAddr::V6(_) => Subject::containing(source, HOST_V6).first_address(),
+        IpAddr::V4(address) => V4 | u64::from(address.to_bits()),
+        IpAddr::V6(address) => (address.to_bits() >> HOST_V6) as u64,
     }
+}
+
+fn network_of(source: IpAddr) -> Network {
+    let behind = match source {
+        IpAddr::V4(_) => 32 - NEIGHBOURS_V4,
+        IpAddr::V6(_) => HOST_V6 - NEIGHBOURS_V6,
+    };
+    host_of(source) >> behind << behind
 }
 
 fn neighbours_of(source: IpAddr) -> Subject {
@@ -264,7 +299,7 @@ mod tests {
     fn told(tally: &mut Tally, source: &str, user: &str, telling: u8, at: u64) -> Vec<Finding> {
         let at = Timestamp::from_secs(1_000 + at);
         let source = source.parse().unwrap();
-        tally.fail(&Failing { source, user: Some(user), telling, at })
+        tally.fail(&Failing { source, user: Some(user), telling, at }).collect()
     }
 
     fn sources(findings: &[Finding]) -> Vec<String> {
@@ -364,7 +399,7 @@ mod tests {
             let source = std::net::Ipv4Addr::from_bits(number << 8).into();
             let user = number.to_string();
             let at = Timestamp::from_secs(1_000);
-            tally.fail(&Failing { source, user: Some(&user), telling: 0, at });
+            let _ = tally.fail(&Failing { source, user: Some(&user), telling: 0, at }).count();
             tally.succeed(source, at);
         }
         assert!(tally.networks.len() <= MOST_NETWORKS && tally.users.len() <= MOST_USERS);

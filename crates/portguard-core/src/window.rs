@@ -1,6 +1,8 @@
 //! Counts how often each source was seen within a span of time.
 
-use std::{collections::VecDeque, hash::Hash, net::IpAddr, time::Duration};
+use std::{hash::Hash, net::IpAddr, time::Duration};
+
+use smallvec::SmallVec;
 
 use crate::{Timestamp, recent::Recent};
 
@@ -12,7 +14,8 @@ const MOST_SOURCES: usize = 200_000;
 pub struct Window<S = IpAddr> {
     howmany: usize,
     within: Duration,
-    sources: Recent<S, VecDeque<Timestamp>>,
+    /// The last times of each source, in their order: as many as matter mostly, without a heap.
+    sources: Recent<S, SmallVec<[Timestamp; 5]>>,
 }
 
 impl<S: Copy + Eq + Hash> Window<S> {
@@ -28,11 +31,13 @@ impl<S: Copy + Eq + Hash> Window<S> {
         let (howmany, within) = (self.howmany, self.within);
         let is_enough = self.sources.with(source, |times| {
             let place = times.partition_point(|known| *known <= at);
-            times.insert(place, at);
-            if times.len() > howmany {
-                times.pop_front();
+            if times.len() < howmany {
+                times.insert(place, at);
+            } else if let Some(place) = place.checked_sub(1) {
+                times.remove(0);
+                times.insert(place, at);
             }
-            let ends = times.front().zip(times.back());
+            let ends = times.first().zip(times.last());
             times.len() == howmany && ends.is_some_and(|(first, last)| last.since(*first) <= within)
         });
         if is_enough {

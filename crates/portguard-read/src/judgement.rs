@@ -1,9 +1,8 @@
 //! What a rule says of a line.
 
-use std::{collections::BTreeMap, fmt, net::IpAddr};
+use std::{fmt, net::IpAddr};
 
-/// What groups of an expression matched, by their names.
-pub type Groups = BTreeMap<String, String>;
+use crate::fields::Fields;
 
 /// What a line is to a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,7 +29,7 @@ pub struct Sighting {
     /// The name by which it was tried.
     pub user: Option<String>,
     /// What else the line says.
-    pub fields: Groups,
+    pub fields: Fields,
 }
 
 /// Who was seen.

@@ -3,19 +3,22 @@
 
 pub mod decision;
 pub mod fail2ban;
+pub mod fields;
 pub mod headers;
 pub mod journal_entry;
-pub mod judgement;
+mod judgement;
 pub mod log_line;
 pub mod netfilter;
 pub mod python_regex;
 pub mod reader;
 pub mod record;
 pub mod rule;
+mod sieve;
 pub mod stamp;
 
 pub use decision::{PacketDecision, Verdict};
+pub use fields::Fields;
 pub use headers::{Headers, Transport};
-pub use judgement::{Groups, Judgement, Sighting, Who};
+pub use judgement::{Judgement, Sighting, Who};
 pub use reader::Reader;
 pub use record::{PacketKind, Query, Record};

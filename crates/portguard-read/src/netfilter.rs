@@ -28,6 +28,8 @@ const FLAGS: [&str; 8] = ["CWR", "ECE", "URG", "ACK", "PSH", "RST", "SYN", "FIN"
 /// The words that every line is searched for.
 static IN: LazyLock<memmem::Finder<'_>> = LazyLock::new(|| memmem::Finder::new("IN="));
 static SOURCE: LazyLock<memmem::Finder<'_>> = LazyLock::new(|| memmem::Finder::new(" SRC="));
+static OUT: LazyLock<memmem::Finder<'_>> = LazyLock::new(|| memmem::Finder::new(" OUT="));
+static DESTINATION: LazyLock<memmem::Finder<'_>> = LazyLock::new(|| memmem::Finder::new(" DST="));
 static PROTOCOL: LazyLock<memmem::Finder<'_>> = LazyLock::new(|| memmem::Finder::new(" PROTO="));
 
 /// Reads a line; `None` if it is none of these, or if it was cut off before its protocol.
@@ -54,7 +56,8 @@ pub fn read_line(line: &[u8]) -> Option<LoggedPacket<'_>> {
         behind,
     };
     // Every packet has a destination and a place for the interface that it goes out by.
-    words.contains(" OUT=").then_some(packet).filter(|packet| packet.destination().is_some())
+    let is_whole = OUT.find(words.as_bytes()).is_some() && packet.destination().is_some();
+    is_whole.then_some(packet)
 }
 
 impl<'a> LoggedPacket<'a> {
@@ -70,7 +73,8 @@ impl<'a> LoggedPacket<'a> {
 
     /// Returns where it goes.
     pub fn destination(&self) -> Option<IpAddr> {
-        Some(parsed::<IpAddr>(self.words, " DST=")?.to_canonical())
+        let at = DESTINATION.find(self.words.as_bytes())? + " DST=".len();
+        Some(value(&self.words[at..]).parse::<IpAddr>().ok()?.to_canonical())
     }
 
     /// Returns the length of the IP packet in bytes.
@@ -106,7 +110,8 @@ fn field<'a>(words: &'a str, name: &str) -> Option<&'a str> {
 
 /// Returns the word that a text begins with.
 fn value(text: &str) -> &str {
-    text.split([' ', '\n']).next().unwrap_or_default()
+    let end = text.bytes().position(|byte| byte == b' ' || byte == b'\n');
+    &text[..end.unwrap_or(text.len())]
 }
 
 fn parsed<T: FromStr>(words: &str, name: &str) -> Option<T> {

@@ -3,9 +3,20 @@
 //! What is linear runs on a linear engine. Look-around, back-references and conditions backtrack,
 //! with a limit on the steps: a line that exceeds it is told apart from a line that does not match.
 
+mod program;
+mod run;
+mod set;
 mod translate;
 
-use fancy_regex::{Captures, RegexBuilder};
+use std::sync::OnceLock;
+
+use fancy_regex::RegexBuilder;
+use memchr::memmem::Finder;
+
+use self::{
+    program::Program,
+    run::{NOWHERE, Room},
+};
 
 pub use self::translate::translate;
 
@@ -15,12 +26,27 @@ const MOST_STEPS: usize = 100_000;
 /// How large one compiled expression may be, in bytes.
 const MOST_BYTES: usize = 16 << 20;
 
+/// A text of this length is looked for faster than an expression is tried that begins like it.
+const LONG: usize = 12;
+
 /// A compiled expression.
 #[derive(Debug)]
 pub struct Pattern {
-    regex: fancy_regex::Regex,
+    translated: String,
+    /// Reads ASCII text, if the expression is of a kind that it can.
+    program: Option<Program>,
+    /// What every match of the program contains one of, if it is worth to look for that first.
+    needed: Vec<Finder<'static>>,
+    /// Reads any text; compiled when it is first asked.
+    engine: OnceLock<Option<Box<fancy_regex::Regex>>>,
     /// Names of groups with their numbers.
     groups: Vec<(usize, String)>,
+}
+
+/// Room for searches, and the groups of the last match.
+#[derive(Debug, Default)]
+pub struct Search {
+    room: Room,
 }
 
 /// Why an expression can not be used.
@@ -39,12 +65,6 @@ pub struct PatternError {
 #[error("the search took too many steps")]
 pub struct TooManySteps;
 
-/// Where an expression matched, with the groups that did.
-#[derive(Debug)]
-pub struct Match<'t> {
-    captures: Captures<'t, str>,
-}
-
 impl Pattern {
     /// Compiles an expression. With `lines`, `^` and `$` match at every line of a text, otherwise
     /// at its beginning, and at its end or before the line end that it ends with.
@@ -53,51 +73,169 @@ impl Pattern {
     /// When it is none.
     pub fn new(python: &str, lines: bool) -> Result<Self, PatternError> {
         let translated = translate(python, lines);
-        let regex = RegexBuilder::new(&translated)
-            .backtrack_limit(MOST_STEPS)
-            .delegate_size_limit(MOST_BYTES)
-            .build()
-            .map_err(|why| PatternError {
-                python: python.to_owned(),
-                translated,
-                why: Box::new(why),
-            })?;
-        let named = |(number, name): (usize, Option<&str>)| Some((number, name?.to_owned()));
-        let groups = regex.capture_names().enumerate().filter_map(named).collect();
-        Ok(Self { regex, groups })
+        let told = |why| PatternError {
+            python: python.to_owned(),
+            translated: translated.clone(),
+            why: Box::new(why),
+        };
+        let tree = fancy_regex::Expr::parse_tree(&translated).map_err(told)?;
+        let named = tree.named_groups.iter();
+        let each = |(name, numbers): (&String, &Vec<usize>)| {
+            numbers.iter().map(|number| (*number, name.clone())).collect::<Vec<_>>()
+        };
+        let mut groups: Vec<(usize, String)> = named.flat_map(each).collect();
+        groups.sort_unstable();
+        let program = Program::new(&tree.expr);
+        let engine = OnceLock::new();
+        if program.is_none() {
+            let regex = engine_of(&translated).map_err(told)?;
+            // It was just made.
+            let _ = engine.set(Some(Box::new(regex)));
+        }
+        let is_long = |needed: &[Vec<u8>]| matches!(needed, [one] if one.len() >= LONG);
+        let is_worth = |program: &&Program| !program.is_held || is_long(&program.needed);
+        let needed = program.iter().filter(is_worth);
+        let needed = needed.flat_map(|program| &program.needed);
+        let needed = needed.map(|text| Finder::new(text).into_owned()).collect();
+        Ok(Self { translated, program, needed, engine, groups })
     }
 
-    /// Returns the first match in a text that ends with a line end.
+    /// Searches for the first match in a text that ends with a line end; its groups are in `search`
+    /// then.
     ///
     /// # Errors
     /// When the search takes too long.
-    pub fn search<'t>(&self, text: &'t str) -> Result<Option<Match<'t>>, TooManySteps> {
-        let found = self.regex.captures(text).map_err(|_| TooManySteps)?;
-        Ok(found.map(|captures| Match { captures }))
+    pub fn search(&self, text: &str, search: &mut Search) -> Result<bool, TooManySteps> {
+        match &self.program {
+            Some(program) if text.is_ascii() => {
+                let has = |finder: &Finder<'_>| finder.find(text.as_bytes()).is_some();
+                if !self.needed.is_empty() && !self.needed.iter().any(has) {
+                    return Ok(false);
+                }
+                program.search(text.as_bytes(), &mut search.room)
+            }
+            _ => self.search_any(text, search),
+        }
     }
 
-    /// Returns whether a text that ends with a line end matches.
+    /// The same by an engine that reads any letters, and against which programs are tested.
     ///
     /// # Errors
     /// When the search takes too long.
-    pub fn matches(&self, text: &str) -> Result<bool, TooManySteps> {
-        self.regex.is_match(text).map_err(|_| TooManySteps)
+    pub fn search_any(&self, text: &str, search: &mut Search) -> Result<bool, TooManySteps> {
+        let engine = || engine_of(&self.translated).ok().map(Box::new);
+        // What its parser and ours can read, its compiler can too, unless it grows too large.
+        let engine = self.engine.get_or_init(engine).as_ref().ok_or(TooManySteps)?;
+        let slots = &mut search.room.slots;
+        slots.clear();
+        let Some(found) = engine.captures(text).map_err(|_| TooManySteps)? else {
+            return Ok(false);
+        };
+        for group in found.iter() {
+            let (start, end) = group.map_or((NOWHERE, NOWHERE), |at| (at.start(), at.end()));
+            slots.extend([start, end]);
+        }
+        Ok(true)
     }
 
     /// Returns the names of the groups with their numbers.
     pub fn groups(&self) -> &[(usize, String)] {
         &self.groups
     }
-}
 
-impl<'t> Match<'t> {
-    /// Returns what a group matched.
-    pub fn group(&self, number: usize) -> Option<&'t str> {
-        self.captures.get(number).map(|found| found.as_str())
+    /// Returns whether a text of ASCII that begins with this byte may match.
+    pub fn begins_with(&self, byte: u8) -> bool {
+        let begins = self.program.as_ref().filter(|program| program.is_held);
+        begins.and_then(|program| program.begins).is_none_or(|set| set.has(byte))
     }
 
-    /// Returns where a group begins and ends.
+    /// Returns texts of which each match contains one; none if there are no such texts.
+    pub fn needed(&self) -> &[Vec<u8>] {
+        self.program.as_ref().map_or(&[], |program| &program.needed)
+    }
+}
+
+fn engine_of(translated: &str) -> Result<fancy_regex::Regex, fancy_regex::Error> {
+    RegexBuilder::new(translated)
+        .backtrack_limit(MOST_STEPS)
+        .delegate_size_limit(MOST_BYTES)
+        .build()
+}
+
+impl Search {
+    /// Returns where a group of the last match begins and ends; 0 is the whole match.
+    #[inline]
     pub fn span(&self, number: usize) -> Option<(usize, usize)> {
-        self.captures.get(number).map(|found| (found.start(), found.end()))
+        let slots = &self.room.slots;
+        let (start, end) = (*slots.get(2 * number)?, *slots.get(2 * number + 1)?);
+        (start != NOWHERE && end != NOWHERE).then_some((start, end))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Kinds of expressions that filters have.
+    const PATTERNS: [&str; 16] = [
+        r"^User (?P<user>\S+|.*?) from (?P<ip4>(?:\d{1,3}\.){3}\d{1,3})(?: (?:port \d+|on \S+)){0,3}\s*$",
+        r"^(?:a|ab)(?P<x>b*?)c?(?P<y>.*)$",
+        r"(?P<x>user|port)=?(?P<y>\S*) from",
+        r"^(?P<c>invalid )?(?P<u>(?P<d>\S+)|(?(c)(?:(?! from ).)*?|[^:]+)) from (?P<a>\S+)(?(d): |$)",
+        r"(?<=from )(?P<a>[\w.]+)\b",
+        r"(?i)^USER\s+(?P<u>\w+)$",
+        r"^(?P<q>['a]).*?(?P=q)",
+        r"^\s*(?:\S+\s+)?(?P<x>.+?)\s*$",
+        r"(?P<x>\d+)(?!\d*\.)",
+        r"^(?:(?P<x>a)|(?P<y>b))*(?P<z>.)",
+        r"(?P<dns>[\w\-.^_]*\w) port",
+        r"^\[?(?P<x>[0-9a-f:.]+)\]?:? ",
+        r"from(?P<x>.*)from(?P<y>.*)$",
+        r"(?:user|from|port){2,3} (?P<x>.)",
+        r"^a?a?a?(?P<x>a{2,3}?)$",
+        r"\b(?P<x>1)\B",
+    ];
+
+    fn text() -> impl Strategy<Value = String> {
+        let word = prop::sample::select(vec![
+            "User ", "user", "a", "ab", "b", "c", " from ", "from", "1.2.3.4", " port ", "port",
+            "22", ": ", "=", "'", " ", "invalid ", "[", "]", "é", ".", "on x", "\t",
+        ]);
+        prop::collection::vec(word, 0..12).prop_map(|words| words.concat() + "\n")
+    }
+
+    fn spans(
+        pattern: &Pattern,
+        search: &Search,
+        found: bool,
+    ) -> Option<Vec<Option<(usize, usize)>>> {
+        let numbers = std::iter::once(0).chain(pattern.groups().iter().map(|(number, _)| *number));
+        found.then(|| numbers.map(|number| search.span(number)).collect())
+    }
+
+    #[test]
+    fn these_patterns_are_programs() {
+        for python in PATTERNS {
+            let is_loop_of_groups = python.contains("(?P<y>b))*");
+            let pattern = Pattern::new(python, false).unwrap();
+            assert!(pattern.program.is_some() || is_loop_of_groups, "{python}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn programs_find_what_the_engine_finds(text in text()) {
+            for python in PATTERNS {
+                let pattern = Pattern::new(python, false).unwrap();
+                let mut search = Search::default();
+                let found = pattern.search(&text, &mut search).unwrap();
+                let by_program = spans(&pattern, &search, found);
+                let found = pattern.search_any(&text, &mut search).unwrap();
+                let by_engine = spans(&pattern, &search, found);
+                prop_assert_eq!(by_program, by_engine, "{} on {:?}", python, text);
+            }
+        }
     }
 }

@@ -34,7 +34,8 @@ use jiff::tz::TimeZone;
 use serde_json::Value;
 
 use crate::{
-    judgement::{Groups, Judgement, Sighting, Who},
+    fields::Fields,
+    judgement::{Judgement, Sighting, Who},
     python_regex::PatternError,
     stamp::Stamps,
 };
@@ -126,6 +127,14 @@ impl Rule {
     /// Returns the programs whose lines it reads; none: anybody's.
     pub fn programs(&self) -> impl Iterator<Item = String> {
         self.programs.iter().map(|name| String::from_utf8_lossy(name).into_owned())
+    }
+
+    /// Returns texts of which every line that is anything contains one; none if there are no such
+    /// texts.
+    pub(crate) fn needed(&self) -> Vec<Vec<u8>> {
+        let all: Vec<_> = self.lines.iter().map(|line| line.template.needed()).collect();
+        let has_others = !self.shapes.is_empty() || all.iter().any(Vec::is_empty);
+        if has_others { Vec::new() } else { all.concat() }
     }
 
     /// Tries the rule on its own examples.
@@ -233,7 +242,7 @@ impl RuleReader {
         let at = given.or(hit.time).or_else(|| self.stamps.time_of(line, now));
         let who = Who::Address(hit.address);
         let telling = hit.meaning.telling;
-        let sighting = Sighting { who, telling, at, user: hit.user, fields: Groups::new() };
+        let sighting = Sighting { who, telling, at, user: hit.user, fields: Fields::default() };
         match hit.meaning.sense {
             Sense::Fail => Judgement::Failure(sighting),
             Sense::Ok => Judgement::Success(sighting),

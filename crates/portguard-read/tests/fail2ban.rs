@@ -226,7 +226,7 @@ fn lines_mean_what_they_mean_to_fail2ban() {
 fn wrong(matcher: &mut Matcher, case: &Value, clock: &Clock) -> Option<String> {
     let given = (case["mode"] == "journal").then_some(clock.now);
     let line = case["line"].as_str().unwrap();
-    let found = match matcher.take(line, given, clock) {
+    let found = match matcher.take(b"", line, given, clock) {
         Judgement::Failure(failure) => Some((failure.who.to_string(), failure.at)),
         _ => None,
     };

@@ -8,7 +8,7 @@ mod template;
 
 use jiff::{Timestamp, tz::TimeZone};
 
-use crate::python_regex::PatternError;
+use crate::python_regex::{PatternError, Search};
 
 use self::template::Template;
 
@@ -50,6 +50,9 @@ const BUILT_IN: [&str; 17] = [
 /// Holds a template to the beginning of a line.
 const AT_LINE: &str = "{^LN-BEG}";
 
+/// Stands for all built-in forms.
+const DEFAULT: &str = "{DEFAULT}";
+
 /// Stands for any of the built-in forms.
 const ANY: &str = "{DATE}";
 
@@ -59,6 +62,11 @@ pub struct DateFinder {
     /// Those that hold a line's beginning or end, then the others.
     templates: Vec<Template>,
     last: Option<usize>,
+    /// Whether all templates are built-in ones.
+    is_built_in: bool,
+    /// The time that the last line began with, if it can end nowhere else.
+    settled: Option<(String, DateFound)>,
+    search: Search,
 }
 
 /// What a line is read with.
@@ -93,22 +101,31 @@ impl DateFinder {
         if forms.is_empty() {
             forms = [at_line_beginning(), BUILT_IN.map(str::to_owned).into()].concat();
         }
+        let is_built_in = |line: &str| matches!(line, AT_LINE | DEFAULT);
+        let is_built_in = pattern.unwrap_or_default().lines().map(str::trim).all(is_built_in);
         let mut seen = std::collections::BTreeSet::new();
         forms.retain(|form| seen.insert(form.clone()));
         let compiled =
             forms.iter().map(|form| Template::new(form)).collect::<Result<Vec<_>, _>>()?;
         let (held, free): (Vec<_>, Vec<_>) =
             compiled.into_iter().partition(|template| template.is_held);
-        Ok(Self { templates: held.into_iter().chain(free).collect(), last: None })
+        let templates = held.into_iter().chain(free).collect();
+        Ok(Self { templates, last: None, is_built_in, settled: None, search: Search::default() })
     }
 
     /// Returns the time of a line, which ends with a line end.
     pub fn find(&mut self, line: &str, clock: &Clock) -> Option<DateFound> {
+        if let Some((text, found)) = &self.settled {
+            let rest = line.strip_prefix(text.as_str());
+            if rest.is_some_and(|rest| is_settled(rest.as_bytes())) {
+                return Some(*found);
+            }
+        }
         let order = self.last.into_iter().chain(0..self.templates.len());
         let mut best: Option<(usize, DateFound)> = None;
         for index in order {
             let template = &self.templates[index];
-            let Some(found) = template.find(line, clock) else { continue };
+            let Some(found) = template.find(line, clock, &mut self.search) else { continue };
             if template.is_held {
                 best = Some((index, found));
                 break;
@@ -118,9 +135,20 @@ impl DateFinder {
             }
         }
         let (index, found) = best?;
-        self.last = self.templates[index].is_held.then_some(index);
+        let is_held = self.templates[index].is_held;
+        self.last = is_held.then_some(index);
+        let is_first = self.is_built_in && is_held && found.start == 0;
+        if is_first && is_settled(&line.as_bytes()[found.end..]) {
+            self.settled = Some((line[..found.end].to_owned(), found));
+        }
         Some(found)
     }
+}
+
+/// Returns whether no built-in form of time goes on with this behind it: years, zones and fractions
+/// begin with something else.
+fn is_settled(rest: &[u8]) -> bool {
+    matches!(rest, [b' ', letter, ..] if letter.is_ascii_lowercase())
 }
 
 /// Returns the templates that one line of a `datepattern` stands for.
@@ -130,7 +158,7 @@ fn forms_of(line: &str) -> Vec<String> {
             let held = BUILT_IN.iter().filter(|form| form.starts_with('^'));
             [at_line_beginning(), held.map(|form| (*form).to_owned()).collect()].concat()
         }
-        "{DEFAULT}" => [at_line_beginning(), BUILT_IN.map(str::to_owned).into()].concat(),
+        DEFAULT => [at_line_beginning(), BUILT_IN.map(str::to_owned).into()].concat(),
         "{NONE}" => vec!["{UNB}^".to_owned()],
         _ => {
             let place = line.to_uppercase().find(ANY).filter(|at| !line[..*at].ends_with('\\'));

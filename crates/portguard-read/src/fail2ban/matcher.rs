@@ -3,16 +3,21 @@
 //! A connection's lines may belong together (`<F-MLFID>`): one names the user, another the address,
 //! and only a third one says that it failed. What is known of such a session is kept.
 
+mod names;
 mod session;
 
-use std::{collections::VecDeque, net::IpAddr};
+use std::{borrow::Cow, collections::VecDeque, net::IpAddr, sync::Arc};
 
 use crate::{
-    judgement::{Groups, Judgement, Sighting, Who},
-    python_regex::{Match, Pattern, PatternError, TooManySteps},
+    fields::Fields,
+    judgement::{Judgement, Sighting, Who},
+    python_regex::{Pattern, PatternError, Search, TooManySteps},
 };
 
-use self::session::{Sessions, Standing};
+use self::{
+    names::{Marks, Names, Role},
+    session::{Sessions, Standing},
+};
 
 use super::{
     Filter,
@@ -29,22 +34,49 @@ const MOST_LINES: u32 = 1_000;
 /// A filter with its state.
 #[derive(Debug)]
 pub struct Matcher {
-    prefix: Option<Expression>,
-    failures: Vec<Expression>,
-    ignored: Vec<Expression>,
+    expressions: Expressions,
     dates: DateFinder,
+    /// Whether times are cut out of the beginnings of lines, or from between words.
+    cuts_first: bool,
     /// How many lines are looked at together.
     most_lines: usize,
     lines: VecDeque<String>,
     sessions: Sessions,
     last_time: Option<i64>,
     too_slow: u64,
+    /// The line that is looked at, without its time.
+    text: String,
+    known: Fields,
+    search: Search,
+}
+
+/// The expressions of a filter.
+#[derive(Debug)]
+struct Expressions {
+    prefix: Option<Expression>,
+    failures: Vec<Expression>,
+    ignored: Vec<Expression>,
+    /// Which failures can begin with each byte of ASCII; the last are those of all other texts.
+    beginning: Vec<Vec<u16>>,
+    marks: Marks,
+    names: Arc<[String]>,
 }
 
 /// One expression.
 #[derive(Debug)]
 struct Expression {
     pattern: Pattern,
+    /// What each group finds. Those that stand in for others come last, by their names.
+    groups: Vec<(usize, Role, u16)>,
+    /// The groups of lines that are skipped.
+    skipped: Vec<usize>,
+}
+
+/// What the expressions say of a text.
+enum Found {
+    Failure,
+    Ignored,
+    Nothing,
 }
 
 impl Matcher {
@@ -53,34 +85,41 @@ impl Matcher {
     /// # Errors
     /// When one of the expressions does not compile; it is named.
     pub fn new(filter: &Filter) -> Result<Self, PatternError> {
-        let together = filter.maxlines > 1;
-        let names = filter.usedns.as_deref() != Some("no");
-        let compile = |regex: &String| {
-            Pattern::new(&expand(regex, names), together).map(|pattern| Expression { pattern })
-        };
-        let all = |regexes: &[String]| regexes.iter().map(compile).collect::<Result<Vec<_>, _>>();
+        let expressions = Expressions::new(filter)?;
         Ok(Self {
-            prefix: filter.prefregex.as_ref().map(compile).transpose()?,
-            failures: all(&filter.failregex)?,
-            ignored: all(&filter.ignoreregex)?,
+            known: Fields::named(&expressions.names),
+            expressions,
             dates: DateFinder::new(filter.datepattern.as_deref())?,
+            cuts_first: filter.datepattern.as_deref().is_none_or(cuts_first),
             most_lines: filter.maxlines.clamp(1, MOST_LINES) as usize,
             lines: VecDeque::new(),
             sessions: Sessions::default(),
             last_time: None,
             too_slow: 0,
+            text: String::new(),
+            search: Search::default(),
         })
     }
 
-    /// Takes one line, without its end, and returns what it is. `given` is its time if that is known
-    /// from elsewhere, as the journal's is.
-    pub fn take(&mut self, line: &str, given: Option<i64>, clock: &Clock) -> Judgement {
-        let (text, at) = match given {
-            Some(at) => (format!("{line}\n"), Some(at)),
-            None => self.without_time(line, clock),
+    /// Takes one line, without its end, and returns what it is. `before` is the line before it if
+    /// that is known to match nothing; `given` is its time if that is known from elsewhere, as the
+    /// journal's is.
+    pub fn take(
+        &mut self,
+        before: &[u8],
+        line: &str,
+        given: Option<i64>,
+        clock: &Clock,
+    ) -> Judgement {
+        let at = match given {
+            Some(at) => {
+                self.put_text(line);
+                Some(at)
+            }
+            None => self.without_time(before, line, clock),
         };
         self.last_time = at.or(self.last_time);
-        self.judge(text, at).unwrap_or_else(|TooManySteps| {
+        self.judge(at).unwrap_or_else(|TooManySteps| {
             self.too_slow += 1;
             Judgement::Nothing
         })
@@ -91,131 +130,250 @@ impl Matcher {
         self.too_slow
     }
 
-    /// Returns a line without its time, and the time.
-    fn without_time(&mut self, line: &str, clock: &Clock) -> (String, Option<i64>) {
-        let line = format!("{}\n", line.trim_end_matches(['\r', '\n']));
-        let before = self.last_time.filter(|at| *at > clock.now - SAME_TIME);
-        match self.dates.find(&line, clock) {
-            None => (line, before),
+    /// Returns texts of which every line that is anything but nothing contains one; none if there
+    /// are no such texts.
+    pub(crate) fn needed(&self) -> Vec<Vec<u8>> {
+        let of = |expression: &Expression| {
+            let texts = expression.pattern.needed().iter();
+            texts.map(|text| unseamed(text).to_vec()).collect::<Vec<_>>()
+        };
+        let all: Vec<_> = self.expressions.failures.iter().map(of).collect();
+        let has_others = !self.cuts_first || self.most_lines > 1 || all.iter().any(Vec::is_empty);
+        if has_others { Vec::new() } else { all.concat() }
+    }
+
+    fn put_text(&mut self, line: &str) {
+        self.text.clear();
+        self.text.push_str(line);
+        self.text.push('\n');
+    }
+
+    /// Takes a line without its time, and returns the time.
+    fn without_time(&mut self, before: &[u8], line: &str, clock: &Clock) -> Option<i64> {
+        self.put_text(line.trim_end_matches(['\r', '\n']));
+        match self.dates.find(&self.text, clock) {
+            None => self.time_before(before, clock),
             Some(found) if found.start == found.end => {
-                let at = before.unwrap_or(clock.now);
-                (line, Some(at))
+                Some(self.time_before(before, clock).unwrap_or(clock.now))
             }
             Some(found) => {
-                let rest = format!("{}{}", &line[..found.start], &line[found.end..]);
-                (rest, found.at.or(before))
+                self.text.replace_range(found.start..found.end, "");
+                found.at.or_else(|| self.time_before(before, clock))
             }
         }
     }
 
-    fn judge(&mut self, text: String, at: Option<i64>) -> Result<Judgement, TooManySteps> {
-        let mut text = self.with_lines_before(text);
-        if self.ignored.len() + 2 < self.failures.len() && self.is_ignored(&text)? {
-            return Ok(Judgement::Ignored);
+    /// Returns the time of the line before, if that is not long ago.
+    fn time_before(&mut self, before: &[u8], clock: &Clock) -> Option<i64> {
+        let before = format!("{}\n", String::from_utf8_lossy(before.trim_ascii_end()));
+        let found = self.dates.find(&before, clock);
+        self.last_time = found.and_then(|found| found.at).or(self.last_time);
+        self.last_time.filter(|at| *at > clock.now - SAME_TIME)
+    }
+
+    fn judge(&mut self, at: Option<i64>) -> Result<Judgement, TooManySteps> {
+        let text = if self.most_lines == 1 {
+            Cow::Borrowed(self.text.as_str())
+        } else {
+            self.lines.push_back(self.text.clone());
+            while self.lines.len() > self.most_lines {
+                self.lines.pop_front();
+            }
+            Cow::Owned(self.lines.iter().map(String::as_str).collect())
+        };
+        self.known.clear();
+        let together = (self.most_lines > 1).then_some(&mut self.lines);
+        let found = self.expressions.judge(&text, &mut self.known, together, &mut self.search)?;
+        Ok(match found {
+            Found::Failure => self.completed(at),
+            Found::Ignored => Judgement::Ignored,
+            Found::Nothing => Judgement::Nothing,
+        })
+    }
+
+    /// Returns what a match is, together with what is known of its session.
+    fn completed(&mut self, at: Option<i64>) -> Judgement {
+        let Self { known, sessions, expressions, .. } = self;
+        let marks = &expressions.marks;
+        if known.of(marks.session).is_some() {
+            match sessions.take(known, marks, self.last_time) {
+                Standing::NoFailure => return Judgement::Nothing,
+                Standing::Failure if id_of(known, marks).is_none() => {
+                    sessions.wait_for_id(known, marks);
+                    return Judgement::Nothing;
+                }
+                Standing::Failure => {}
+            }
         }
-        let mut known = Groups::new();
+        let Some(who) = id_of(known, marks) else { return Judgement::Nothing };
+        let user = known.of(marks.user).map(str::to_owned);
+        let fields = std::mem::replace(known, Fields::named(&expressions.names));
+        Judgement::Failure(Sighting { who, telling: 0, at, user, fields })
+    }
+}
+
+/// Returns whether a `datepattern` finds times at the beginnings of lines, or as the built-in forms do.
+fn cuts_first(pattern: &str) -> bool {
+    let lines = pattern.lines().map(str::trim).filter(|line| !line.is_empty());
+    lines
+        .into_iter()
+        .all(|line| ["{^LN-BEG}", "{DEFAULT}", "^%"].iter().any(|known| line.starts_with(known)))
+}
+
+/// Returns the longest piece of a text that no time was cut out of: what stands on both sides of one
+/// is no part of a word.
+fn unseamed(text: &[u8]) -> &[u8] {
+    let mut pieces = text.chunk_by(|a, b| a.is_ascii_alphanumeric() || b.is_ascii_alphanumeric());
+    let first = pieces.next().unwrap_or_default();
+    pieces.fold(first, |best, piece| if piece.len() > best.len() { piece } else { best })
+}
+
+impl Expressions {
+    fn new(filter: &Filter) -> Result<Self, PatternError> {
+        let together = filter.maxlines > 1;
+        let with_hosts = filter.usedns.as_deref() != Some("no");
+        let mut names = Names::default();
+        let marks = names.marks();
+        let mut compile = |regex: &String| {
+            let pattern = Pattern::new(&expand(regex, with_hosts), together)?;
+            Ok(Expression::new(pattern, &mut names))
+        };
+        let mut all =
+            |regexes: &[String]| regexes.iter().map(&mut compile).collect::<Result<Vec<_>, _>>();
+        let (failures, ignored) = (all(&filter.failregex)?, all(&filter.ignoreregex)?);
+        let prefix = filter.prefregex.as_ref().map(&mut compile).transpose()?;
+        Ok(Self {
+            beginning: beginning(&failures),
+            prefix,
+            failures,
+            ignored,
+            marks,
+            names: names.all(),
+        })
+    }
+
+    /// Returns what a text is, and puts what its groups are among what is known. `lines` are those
+    /// that are looked at together.
+    fn judge(
+        &self,
+        whole: &str,
+        known: &mut Fields,
+        lines: Option<&mut VecDeque<String>>,
+        search: &mut Search,
+    ) -> Result<Found, TooManySteps> {
+        if self.ignored.len() + 2 < self.failures.len() && self.is_ignored(whole, search)? {
+            return Ok(Found::Ignored);
+        }
+        let content;
+        let mut text = whole;
         if let Some(prefix) = &self.prefix {
-            let Some(found) = prefix.pattern.search(&text)? else {
-                return Ok(Judgement::Nothing);
-            };
-            prefix.put_groups(&found, &mut known);
-            if let Some(content) = known.remove("content").filter(|content| !content.is_empty()) {
-                text = format!("{content}\n");
+            if !prefix.pattern.search(whole, search)? {
+                return Ok(Found::Nothing);
+            }
+            prefix.put_groups(whole, known, search);
+            let rest = prefix.span_of(self.marks.content, search).filter(|(from, to)| from < to);
+            known.remove(self.marks.content);
+            if let Some((from, to)) = rest {
+                // The content mostly ends where its line does.
+                text = if &whole[to..] == "\n" {
+                    &whole[from..]
+                } else {
+                    content = format!("{}\n", &whole[from..to]);
+                    &content
+                };
             }
         }
-        for expression in &self.failures {
-            let Some(found) = expression.pattern.search(&text)? else { continue };
-            let matched = found.span(0).unwrap_or_default();
-            let ignorable = if self.most_lines > 1 { whole_lines(&text, matched) } else { &text };
-            if self.is_ignored(ignorable)? {
-                return Ok(Judgement::Ignored);
+        for index in self.candidates(text) {
+            let expression = &self.failures[usize::from(*index)];
+            if !expression.pattern.search(text, search)? {
+                continue;
             }
-            expression.put_groups(&found, &mut known);
-            self.lines = expression.lines_left(&found, &text);
-            return Ok(self.completed(known, at));
+            let matched = search.span(0).unwrap_or_default();
+            expression.put_groups(text, known, search);
+            let left = lines.is_some().then(|| expression.lines_left(search, text));
+            let ignorable = if lines.is_some() { whole_lines(text, matched) } else { text };
+            if self.is_ignored(ignorable, search)? {
+                return Ok(Found::Ignored);
+            }
+            if let Some((lines, left)) = lines.zip(left) {
+                *lines = left;
+            }
+            return Ok(Found::Failure);
         }
-        Ok(Judgement::Nothing)
+        Ok(Found::Nothing)
     }
 
-    /// Returns the text to search: the line, behind those that were looked at and matched nothing.
-    fn with_lines_before(&mut self, text: String) -> String {
-        if self.most_lines == 1 {
-            return text;
-        }
-        self.lines.push_back(text);
-        while self.lines.len() > self.most_lines {
-            self.lines.pop_front();
-        }
-        self.lines.iter().map(String::as_str).collect()
+    /// Returns which failures a text may be.
+    fn candidates(&self, text: &str) -> &[u16] {
+        let first = text.as_bytes().first().filter(|_| text.is_ascii());
+        &self.beginning[first.map_or(self.beginning.len() - 1, |byte| usize::from(*byte))]
     }
 
-    fn is_ignored(&self, text: &str) -> Result<bool, TooManySteps> {
+    fn is_ignored(&self, text: &str, search: &mut Search) -> Result<bool, TooManySteps> {
         for expression in &self.ignored {
-            if expression.pattern.matches(text)? {
+            if expression.pattern.search(text, search)? {
                 return Ok(true);
             }
         }
         Ok(false)
     }
-
-    /// Returns what a match is, together with what is known of its session.
-    fn completed(&mut self, groups: Groups, at: Option<i64>) -> Judgement {
-        let Some(session) = groups.get("mlfid").cloned() else {
-            return sighting(groups, at).map_or(Judgement::Nothing, Judgement::Failure);
-        };
-        let (standing, groups) = self.sessions.take(&session, groups, self.last_time);
-        match (standing, id_of(&groups)) {
-            (Standing::NoFailure, _) => Judgement::Nothing,
-            (Standing::Failure, None) => {
-                self.sessions.wait_for_id(&session);
-                Judgement::Nothing
-            }
-            (Standing::Failure, Some(_)) => {
-                sighting(groups, at).map_or(Judgement::Nothing, Judgement::Failure)
-            }
-        }
-    }
 }
 
-fn sighting(groups: Groups, at: Option<i64>) -> Option<Sighting> {
-    let who = Who::of(&id_of(&groups)?);
-    let user = groups.get("user").cloned();
-    Some(Sighting { who, telling: 0, at, user, fields: groups })
+/// Returns which expressions can begin with each byte of ASCII, and last, all.
+fn beginning(failures: &[Expression]) -> Vec<Vec<u16>> {
+    let numbered = || failures.iter().zip(0..);
+    let with = |byte: u8| {
+        let may = |one: &Expression| one.pattern.begins_with(byte);
+        numbered().filter_map(|(one, number)| may(one).then_some(number)).collect()
+    };
+    let all = numbered().map(|(_, number)| number).collect();
+    (0..128).map(with).chain([all]).collect()
 }
 
 impl Expression {
-    /// Puts what the groups matched among what is known. `alt_NAME` stands in for `NAME`, and
-    /// `tuple_NAME` adds to it.
-    fn put_groups(&self, found: &Match<'_>, known: &mut Groups) {
-        let mut others = Vec::new();
-        for (number, name) in self.pattern.groups() {
-            let Some(value) = found.group(*number) else { continue };
-            match other_name(name) {
-                Some(other) => others.push((name.as_str(), other, value)),
-                None => drop(known.insert(name.clone(), value.to_owned())),
-            }
-        }
-        others.sort_unstable();
-        for (name, other, value) in others {
-            let place = known.entry(other).or_default();
-            if name.starts_with("tuple_") {
-                if !place.is_empty() {
-                    place.push_str(", ");
+    fn new(pattern: Pattern, names: &mut Names) -> Self {
+        let of_group = |(number, name): &(usize, String)| {
+            let (role, meant) = names.of_group(name);
+            (name.clone(), (*number, role, meant))
+        };
+        let mut groups: Vec<_> = pattern.groups().iter().map(of_group).collect();
+        groups.sort_by_key(|(name, (number, role, _))| match role {
+            Role::Plain => (false, String::new(), *number),
+            Role::Instead | Role::Added => (true, name.clone(), *number),
+        });
+        let skipped = pattern.groups().iter().filter(|(_, name)| name.starts_with("skiplines"));
+        let skipped = skipped.map(|(number, _)| *number).collect();
+        Self { groups: groups.into_iter().map(|(_, group)| group).collect(), pattern, skipped }
+    }
+
+    /// Puts what the groups matched among what is known.
+    fn put_groups(&self, text: &str, known: &mut Fields, search: &Search) {
+        for (number, role, name) in &self.groups {
+            let Some((start, end)) = search.span(*number) else { continue };
+            let value = &text[start..end];
+            let before = known.of(*name).filter(|before| !before.is_empty());
+            match (role, before) {
+                (Role::Plain, _) | (Role::Instead | Role::Added, None) => known.set(*name, value),
+                (Role::Instead, Some(_)) => {}
+                (Role::Added, Some(before)) => {
+                    let both = format!("{before}, {value}");
+                    known.set(*name, &both);
                 }
-                place.push_str(value);
-            } else if place.is_empty() {
-                value.clone_into(place);
             }
         }
+    }
+
+    fn span_of(&self, name: u16, search: &Search) -> Option<(usize, usize)> {
+        let (number, ..) = self.groups.iter().find(|(_, _, known)| *known == name)?;
+        search.span(*number)
     }
 
     /// Returns the lines of a text that a match leaves for the next lines: those around it, and
     /// those that it skipped.
-    fn lines_left(&self, found: &Match<'_>, text: &str) -> VecDeque<String> {
-        let (start, end) = found.span(0).unwrap_or_default();
-        let skipped =
-            self.pattern.groups().iter().filter(|(_, name)| name.starts_with("skiplines"));
-        let skipped: Vec<_> = skipped.filter_map(|(number, _)| found.span(*number)).collect();
+    fn lines_left(&self, search: &Search, text: &str) -> VecDeque<String> {
+        let (start, end) = search.span(0).unwrap_or_default();
+        let skipped: Vec<_> =
+            self.skipped.iter().filter_map(|number| search.span(*number)).collect();
         let mut left = VecDeque::new();
         let mut at = 0;
         for line in text.split_inclusive('\n') {
@@ -239,32 +397,18 @@ fn whole_lines(text: &str, (start, end): (usize, usize)) -> &str {
     &text[first..last]
 }
 
-/// Returns the group that a group named like this stands in for (`alt_user_2`: `user`).
-fn other_name(name: &str) -> Option<String> {
-    let rest = name.strip_prefix("alt_").or_else(|| name.strip_prefix("tuple_"))?;
-    let numbered = rest.rsplit_once('_');
-    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let plain = numbered.filter(|(_, number)| is_number(number)).map_or(rest, |(plain, _)| plain);
-    Some(match plain {
-        "id" => "fid".to_owned(),
-        "port" => "fport".to_owned(),
-        plain => plain.to_owned(),
-    })
-}
-
 /// Returns who failed: what the filter says, or else the address, or else the host.
-fn id_of(groups: &Groups) -> Option<String> {
-    let own = groups.get("fid");
-    if let Some(own) = own {
-        return Some(own.clone());
+fn id_of(known: &Fields, marks: &Marks) -> Option<Who> {
+    if let Some(own) = known.of(marks.id) {
+        return Some(Who::of(own));
     }
-    if let Some(address) = groups.get("ip4").or_else(|| groups.get("ip6")) {
-        let length = groups.get("cidr").map(|length| format!("/{length}")).unwrap_or_default();
+    if let Some(address) = known.of(marks.v4).or_else(|| known.of(marks.v6)) {
+        let Some(length) = known.of(marks.length) else { return Some(Who::of(address)) };
         // Written in one way only, unless it is no possible address.
-        let address = address.parse().map_or(address.clone(), |one: IpAddr| one.to_string());
-        return Some(format!("{address}{length}"));
+        let address = address.parse().map_or(address.to_owned(), |one: IpAddr| one.to_string());
+        return Some(Who::Other(format!("{address}/{length}")));
     }
-    groups.get("dns").cloned()
+    known.of(marks.host).map(Who::of)
 }
 
 #[cfg(test)]
@@ -287,7 +431,7 @@ mod tests {
     fn ids(filter: &Filter, lines: &[&str]) -> Vec<Option<String>> {
         let mut matcher = Matcher::new(filter).unwrap();
         let clock = Clock { now: NOW, zone: TimeZone::UTC };
-        let mut take = |line: &&str| match matcher.take(line, None, &clock) {
+        let mut take = |line: &&str| match matcher.take(b"", line, None, &clock) {
             Judgement::Failure(failure) => Some(failure.who.to_string()),
             _ => None,
         };
@@ -303,6 +447,13 @@ mod tests {
         let filter = filter(&[r"^ host x\[\d+\]: no <HOST>$"]);
         let lines = ["Aug 14 09:59:59 host x[7]: no 192.0.2.7\r", "host x[7]: no 192.0.2.7"];
         assert_eq!(ids(&filter, &lines), some(&["192.0.2.7", ""]));
+    }
+
+    #[test]
+    fn what_a_time_may_have_stood_in_is_in_pieces() {
+        assert_eq!(unseamed(b"x[] refused "), b" refused ");
+        assert_eq!(unseamed(b"authentication failure;"), b"authentication failure;");
+        assert!(cuts_first("{^LN-BEG}%Y\n^%d") && !cuts_first(r"^[^\[]*\[({DATE})"));
     }
 
     #[test]

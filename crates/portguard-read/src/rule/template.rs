@@ -109,6 +109,21 @@ impl Template {
         }
     }
 
+    /// Returns texts of which every text that fits contains one; none if there are no such texts.
+    pub(super) fn needed(&self) -> Vec<Vec<u8>> {
+        let texts = |part: &Part| match part {
+            Part::Text(text) => vec![text.clone()],
+            Part::OneOf(texts) => texts.clone(),
+            _ => Vec::new(),
+        };
+        let pairs = self.parts.windows(2).map(|two| joined(&texts(&two[0]), &texts(&two[1])));
+        let all = pairs.chain(self.parts.iter().map(texts)).filter(|texts| !texts.is_empty());
+        // Of those as rare, the last here is the first in the line: `Failed ` is in fewer lines than
+        // ` from `.
+        let rarity = |texts: &Vec<Vec<u8>>| texts.iter().map(|text| rarity(text)).min();
+        all.collect::<Vec<_>>().into_iter().rev().max_by_key(rarity).unwrap_or_default()
+    }
+
     /// Returns whether it may begin with any text at all.
     pub fn begins_open(&self) -> bool {
         matches!(self.parts.first(), Some(Part::Any | Part::User | Part::Quoted))
@@ -247,7 +262,7 @@ impl Search<'_> {
             let place = match parts.first() {
                 Some(Part::Text(text)) => {
                     let end = (last + text.len()).min(self.text.len());
-                    memmem::rfind(&self.text[at..end], text).map(|place| at + place)
+                    last_of(&self.text[at..end], text).map(|place| at + place)
                 }
                 _ => Some(last),
             };
@@ -262,6 +277,37 @@ impl Search<'_> {
             last = place - 1;
         }
     }
+}
+
+/// Returns each of some texts with each of others behind it.
+fn joined(first: &[Vec<u8>], second: &[Vec<u8>]) -> Vec<Vec<u8>> {
+    let with =
+        |one: &Vec<u8>| second.iter().map(|other| [one.as_slice(), other].concat()).collect();
+    first.iter().flat_map(|one| -> Vec<Vec<u8>> { with(one) }).collect()
+}
+
+/// Returns how rare a text is in logs, roughly: long ones are, and those with signs.
+fn rarity(text: &[u8]) -> usize {
+    let of_byte = |byte: &u8| match byte {
+        b' ' | b'a'..=b'z' => 1,
+        b'A'..=b'Z' | b'0'..=b'9' => 2,
+        _ => 6,
+    };
+    text.iter().map(of_byte).sum()
+}
+
+/// Returns where a text stands for the last time in a line, which is too short for better ways to pay.
+fn last_of(line: &[u8], text: &[u8]) -> Option<usize> {
+    // Spaces are what lines have most of.
+    let mark = text.iter().position(|byte| *byte != b' ').unwrap_or(0);
+    let mut end = line.len().checked_sub(text.len() - mark)? + 1;
+    while let Some(place) = memchr::memrchr(text[mark], &line[..end]) {
+        if place >= mark && line[place - mark..].starts_with(text) {
+            return Some(place - mark);
+        }
+        end = place;
+    }
+    None
 }
 
 /// Returns how many bytes there are before one of a kind.

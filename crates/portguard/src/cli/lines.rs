@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    io::{self, BufRead, BufReader},
+    io::{self, BufRead, BufReader, Read},
     path::{Path, PathBuf},
 };
 
@@ -42,13 +42,7 @@ impl Lines {
         if path == Path::new("-") {
             return Ok(Self::of(path, Box::new(io::stdin().lock())));
         }
-        // Whoever opens a pipe or a device waits for others.
-        let metadata = fs::metadata(path).map_err(|why| unreadable(path, &why))?;
-        if !metadata.is_file() {
-            return Err(unreadable(path, &"it is no file of lines"));
-        }
-        let file = File::open(path).map_err(|why| unreadable(path, &why))?;
-        Ok(Self::of(path, Box::new(BufReader::with_capacity(256 << 10, file))))
+        Ok(Self::of(path, Box::new(BufReader::with_capacity(256 << 10, file(path)?))))
     }
 
     fn of(path: &Path, from: Box<dyn BufRead>) -> Self {
@@ -76,6 +70,99 @@ fn unreadable(path: &Path, why: &dyn std::fmt::Display) -> Failed {
     Failed::new(Turn::Usage, format!("cannot read {}: {why}", path.display()))
 }
 
+/// Whole lines of a file, many at a time.
+pub(super) struct Blocks {
+    path: PathBuf,
+    from: Box<dyn Read + Send>,
+    /// What was read and not handed over: the beginning of a line.
+    rest: Vec<u8>,
+    /// The rest of this line is left out.
+    skips: bool,
+    cut: u64,
+}
+
+impl Blocks {
+    /// Opens a file, or standard input (`-`).
+    pub(super) fn open(path: &Path) -> Result<Self, Failed> {
+        let from: Box<dyn Read + Send> =
+            if path == Path::new("-") { Box::new(io::stdin()) } else { Box::new(file(path)?) };
+        Ok(Self { path: path.to_owned(), from, rest: Vec::new(), skips: false, cut: 0 })
+    }
+
+    /// Puts whole lines into `block`, about so many bytes; leaves it empty at the end. A line that
+    /// is too long is cut.
+    pub(super) fn fill(&mut self, block: &mut Vec<u8>, size: usize) -> Result<(), Failed> {
+        block.clear();
+        loop {
+            block.append(&mut self.rest);
+            let before = block.len();
+            let mut part = self.from.by_ref().take(size as u64);
+            let read = part.read_to_end(block).map_err(|why| unreadable(&self.path, &why))?;
+            if self.skips {
+                self.skip(block, before);
+            }
+            let is_over = read < size;
+            let end = memchr::memrchr(b'\n', block).map_or(0, |end| end + 1);
+            if !is_over {
+                self.rest.extend_from_slice(&block[end..]);
+                block.truncate(end);
+            }
+            self.cut_beginning();
+            self.cut_lines(block);
+            if is_over || !block.is_empty() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Returns how many lines were too long.
+    pub(super) fn cut(&self) -> u64 {
+        self.cut
+    }
+
+    /// Leaves out the rest of a line that was too long.
+    fn skip(&mut self, block: &mut Vec<u8>, from: usize) {
+        let end = memchr::memchr(b'\n', &block[from..]);
+        self.skips = end.is_none();
+        let end = end.map_or(block.len(), |end| from + end);
+        block.drain(from..end);
+    }
+
+    /// Cuts a line that is too long already, before it ends.
+    fn cut_beginning(&mut self) {
+        if self.rest.len() > LONGEST_LINE {
+            self.rest.truncate(LONGEST_LINE);
+            self.cut += 1;
+            self.skips = true;
+        }
+    }
+
+    fn cut_lines(&mut self, block: &mut Vec<u8>) {
+        let mut start = 0;
+        while block.len() - start > LONGEST_LINE {
+            let reach = start + LONGEST_LINE + 1;
+            if let Some(end) = memchr::memrchr(b'\n', &block[start..reach]) {
+                start += end + 1;
+                continue;
+            }
+            let end = memchr::memchr(b'\n', &block[reach..]).map_or(block.len(), |end| reach + end);
+            block.drain(start + LONGEST_LINE..end);
+            self.cut += 1;
+            start += LONGEST_LINE + 1;
+            start = start.min(block.len());
+        }
+    }
+}
+
+fn file(path: &Path) -> Result<File, Failed> {
+    // Whoever opens a pipe or a device waits for others.
+    let metadata = fs::metadata(path).map_err(|why| unreadable(path, &why))?;
+    if !metadata.is_file() {
+        return Err(unreadable(path, &"it is no file of lines"));
+    }
+    File::open(path).map_err(|why| unreadable(path, &why))
+}
+
 /// Whether a line was read as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Whole {
@@ -94,7 +181,7 @@ fn next_line(from: &mut dyn BufRead, line: &mut Vec<u8>) -> io::Result<Option<Wh
             return Ok(any.then_some(whole));
         }
         any = true;
-        let end = chunk.iter().position(|byte| *byte == b'\n').map(|at| at + 1);
+        let end = memchr::memchr(b'\n', chunk).map(|at| at + 1);
         let part = &chunk[..end.unwrap_or(chunk.len())];
         let room = LONGEST_LINE.saturating_sub(line.len());
         line.extend_from_slice(&part[..part.len().min(room)]);
@@ -112,6 +199,30 @@ fn next_line(from: &mut dyn BufRead, line: &mut Vec<u8>) -> io::Result<Option<Wh
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn blocks_are_whole_lines_and_long_ones_are_cut() {
+        let long = vec![b'x'; LONGEST_LINE + 5];
+        let very_long = vec![b'y'; 3 * LONGEST_LINE];
+        let text = [b"a\nbc\n".as_slice(), &long, b"\n", &very_long, b"\nlast"].concat();
+        let cut = [b"a\nbc\n".as_slice(), &long[..LONGEST_LINE], b"\n", &very_long[..LONGEST_LINE]];
+        let cut = [cut.concat().as_slice(), b"\nlast"].concat();
+        for size in [7_000, LONGEST_LINE, 1 << 20] {
+            let file = tempfile::NamedTempFile::new().unwrap();
+            fs::write(file.path(), &text).unwrap();
+            let mut blocks = Blocks::open(file.path()).unwrap();
+            let (mut block, mut all) = (Vec::new(), Vec::new());
+            loop {
+                blocks.fill(&mut block, size).unwrap();
+                if block.is_empty() {
+                    break;
+                }
+                assert!(block.ends_with(b"\n") || block.ends_with(b"last"));
+                all.extend_from_slice(&block);
+            }
+            assert_eq!((all == cut, blocks.cut()), (true, 2), "{size}");
+        }
+    }
 
     #[test]
     fn lines_of_any_length_and_bytes_are_read() {

@@ -1,43 +1,39 @@
 //! One scan of a log of packets: who was logged too often is put on a list.
 
+mod log;
+
 use std::{
-    collections::HashMap,
     io::{self, IsTerminal as _},
     net::IpAddr,
-    path::{Path, PathBuf},
+    path::PathBuf,
+    thread,
+    time::Duration,
 };
 
 use clap::{Args, ValueEnum};
-use jiff::tz::TimeZone;
-use portguard_api::order::{HoldOrder, MeasureName, OrderDone};
-use portguard_core::{Span, Timestamp, Window};
-use portguard_read::{
-    netfilter::{LoggedPacket, read_line},
-    stamp::Stamps,
+use portguard_api::{
+    order::{HoldOrder, MeasureName, OrderDone},
+    packet::PacketLog,
 };
+use portguard_core::{Span, Timestamp};
 use serde_json::json;
 
-use crate::{
-    clock,
-    exit::{Failed, Turn, with_causes},
-};
+use crate::{clock, exit::Failed};
 
-use super::{
-    Global, PacketType,
-    client::Client,
-    lines::{self, Lines},
-};
+use self::log::{Counting, Found, Hits, Wanted};
 
-/// Most sources whose hits are added up; those beyond are found all the same, without their totals.
-const MOST_SOURCES: usize = 1_000_000;
+use super::{Global, PacketType, client::Client};
 
-/// How often progress is shown, in lines.
-const PROGRESS_EVERY: u64 = 1 << 18;
+/// Most threads that a scan uses unless told otherwise.
+const MOST_THREADS: usize = 4;
+
+/// Most decisions that the daemon's record is asked for.
+const MOST_DECISIONS: u32 = 1_000_000;
 
 /// What to scan for, and what then.
 #[derive(Debug, Args)]
 pub(crate) struct ScanArgs {
-    /// The log; `-` for standard input.
+    /// The log; `-` for standard input; without it, the daemon's own record.
     file: Option<PathBuf>,
     /// What the packets' rule says: `blocked`, `allowed`, or a word of its prefix.
     #[arg(long, value_name = "R", default_value = "blocked")]
@@ -60,6 +56,9 @@ pub(crate) struct ScanArgs {
     /// Only tell who it would be.
     #[arg(long, alias = "dryrun")]
     dry_run: bool,
+    /// On so many threads; by default one for each core, four at most.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=64))]
+    threads: Option<u8>,
 }
 
 /// A list by the name that its set had with ipset.
@@ -75,45 +74,25 @@ enum SetName {
     ThrottleHard,
 }
 
-/// What is known of one source.
-#[derive(Clone, Copy, Debug)]
-struct Hits {
-    count: u64,
-    first: i64,
-    last: i64,
-    is_over: bool,
-}
-
-/// What a scan found.
-struct Found {
-    lines: u64,
-    matched: u64,
-    undated: u64,
-    cut: u64,
-    sources: HashMap<IpAddr, Hits>,
-}
-
 /// Scans, tells of each violation, and puts its source on the list.
 pub(crate) fn scan(
     global: &Global,
     args: &ScanArgs,
     connect: impl FnOnce() -> Result<Client, Failed>,
 ) -> Result<(), Failed> {
-    let Some(file) = &args.file else {
-        return Err(Failed::new(Turn::Usage, "no file to scan").hint(
-            "name a log, or `-` for standard input; the daemon's own record is still to come",
-        ));
-    };
     // Who can not be reached is told before the work.
-    let client = if args.dry_run { None } else { Some(connect()?) };
-    let found = read(global, args, file)?;
-    let mut over: Vec<(IpAddr, Hits)> = found
-        .sources
-        .iter()
-        .filter(|(_, hits)| hits.is_over)
-        .map(|(at, hits)| (*at, *hits))
-        .collect();
-    over.sort_by_key(|(source, hits)| (std::cmp::Reverse(hits.count), *source));
+    let needs_daemon = !args.dry_run || args.file.is_none();
+    let client = if needs_daemon { Some(connect()?) } else { None };
+    let found = match (&args.file, &client) {
+        (Some(file), _) => log::scan(file, &wanted(args), threads(args), &progress(global))?,
+        (None, Some(client)) => of_record(client, args)?,
+        (None, None) => return Err(Failed::bug("a record without a daemon")),
+    };
+    if shows_progress(global) {
+        eprint!("\r");
+    }
+    let Found { lines, matched, undated, cut, sources, over } = found;
+    let client = client.filter(|_| !args.dry_run);
     for (source, hits) in &over {
         let is_applied = match &client {
             Some(client) => apply(client, args, *source, hits)?,
@@ -121,8 +100,7 @@ pub(crate) fn scan(
         };
         tell(global, args, (*source, hits), is_applied);
     }
-    let Found { lines, matched, undated, cut, sources } = found;
-    let (subjects, violations) = (sources.len(), over.len());
+    let (subjects, violations) = (sources, over.len());
     if global.json {
         let all = json!({ "lines": lines, "matched": matched, "subjects": subjects,
                           "violations": violations });
@@ -140,71 +118,53 @@ pub(crate) fn scan(
     Ok(())
 }
 
-fn read(global: &Global, args: &ScanArgs, file: &Path) -> Result<Found, Failed> {
-    let mut lines = Lines::open(file)?;
-    let now = lines::now()?;
-    let mut stamps =
-        Stamps::at_beginning(TimeZone::system()).map_err(|why| Failed::bug(with_causes(&why)))?;
-    let within = match args.within {
-        Span::For(within) => within,
-        Span::Forever => std::time::Duration::MAX,
+/// Scans the daemon's own record.
+fn of_record(client: &Client, args: &ScanArgs) -> Result<Found, Failed> {
+    let kind = match args.r#type {
+        PacketType::Any => String::new(),
+        kind => format!("&type={}", format!("{kind:?}").to_lowercase()),
     };
-    let mut window = Window::new(args.howmany, within);
-    let rule = args.rule.to_uppercase();
-    let mut found = Found { lines: 0, matched: 0, undated: 0, cut: 0, sources: HashMap::new() };
-    let shows_progress = !global.quiet && io::stderr().is_terminal();
-    while let Some(line) = lines.next()? {
+    let rule = args.rule.to_lowercase();
+    let path = format!("/v1/log?limit={MOST_DECISIONS}&rule={rule}{kind}");
+    let log: PacketLog = client.get(&path)?;
+    let mut counting = Counting::new(&wanted(args), usize::MAX);
+    let mut found = Found::default();
+    for packet in &log.items {
         found.lines += 1;
-        if shows_progress && found.lines.is_multiple_of(PROGRESS_EVERY) {
-            eprint!("\r{} lines ", found.lines);
-        }
-        let Some(packet) = read_line(line).filter(|packet| is_wanted(packet, &rule, args.r#type))
-        else {
-            continue;
-        };
+        let at = packet.at.parse::<jiff::Timestamp>().ok();
+        let Some((source, at)) = packet.source.parse().ok().zip(at) else { continue };
         found.matched += 1;
-        let Some(at) = stamps.time_of(line, now) else {
-            found.undated += 1;
-            continue;
-        };
-        found.add(packet.source, at, &mut window);
+        counting.add(source, at.as_second());
     }
-    if shows_progress && found.lines >= PROGRESS_EVERY {
-        eprint!("\r");
-    }
-    found.cut = lines.cut();
+    found.sources = counting.sources();
+    found.over = log::over(std::iter::once(&counting));
     Ok(found)
 }
 
-impl Found {
-    fn add(&mut self, source: IpAddr, at: i64, window: &mut Window) {
-        let moment = Timestamp::from_secs(u64::try_from(at).unwrap_or(0));
-        let is_full = self.sources.len() >= MOST_SOURCES && !self.sources.contains_key(&source);
-        let is_over = window.hit(source, moment);
-        if is_full && !is_over {
-            return;
-        }
-        let new = Hits { count: 0, first: at, last: at, is_over: false };
-        let hits = self.sources.entry(source).or_insert(new);
-        hits.count += 1;
-        (hits.first, hits.last) = (hits.first.min(at), hits.last.max(at));
-        hits.is_over |= is_over;
-    }
+fn wanted(args: &ScanArgs) -> Wanted {
+    let within = match args.within {
+        Span::For(within) => within,
+        Span::Forever => Duration::MAX,
+    };
+    Wanted { rule: args.rule.to_uppercase(), kind: args.r#type, howmany: args.howmany, within }
 }
 
-/// Returns whether a packet is of a rule, in capitals, and of a kind.
-fn is_wanted(packet: &LoggedPacket<'_>, rule: &str, kind: PacketType) -> bool {
-    let is_of_kind = match kind {
-        PacketType::Any => true,
-        PacketType::Tcp => packet.protocol == "TCP",
-        PacketType::Udp => packet.protocol == "UDP",
-        PacketType::Icmp => matches!(packet.protocol, "ICMP" | "ICMPv6"),
-    };
-    is_of_kind
-        && match packet.prefix.split_once("TABLES-") {
-            Some((_, word)) => word.trim_end_matches(':') == rule,
-            None => packet.prefix.to_uppercase().contains(rule),
+fn threads(args: &ScanArgs) -> usize {
+    let cores = || thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
+    args.threads.map_or_else(cores, usize::from)
+}
+
+fn shows_progress(global: &Global) -> bool {
+    !global.quiet && io::stderr().is_terminal()
+}
+
+fn progress(global: &Global) -> impl Fn(u64) {
+    let shows = shows_progress(global);
+    move |lines| {
+        if shows {
+            log::show_progress(lines);
         }
+    }
 }
 
 /// Puts a source on the list; returns whether the rules let it.

@@ -1,6 +1,6 @@
 //! One form of a time: a regular expression with `strptime`'s tokens.
 
-use crate::python_regex::{Pattern, PatternError};
+use crate::python_regex::{Pattern, PatternError, Search};
 
 use super::{AT_LINE, Clock, DateFound, field};
 
@@ -60,20 +60,20 @@ impl Template {
         Ok(Self { pattern, kind, is_held: begins || ends })
     }
 
-    pub(super) fn find(&self, line: &str, clock: &Clock) -> Option<DateFound> {
+    pub(super) fn find(&self, line: &str, clock: &Clock, search: &mut Search) -> Option<DateFound> {
         // A line that takes too long has no time in this form.
-        let found = self.pattern.search(line).ok()??;
-        let (start, end) = found.span(1).or_else(|| found.span(0))?;
+        if !self.pattern.search(line, search).ok()? {
+            return None;
+        }
+        let (start, end) = search.span(1).or_else(|| search.span(0))?;
         let text = &line[start..end];
         let at = match self.kind {
             _ if text.is_empty() => None,
             Kind::Fields => {
                 let groups = self.pattern.groups().iter();
-                field::time_of(
-                    groups
-                        .filter_map(|(number, name)| Some((name.as_str(), found.group(*number)?))),
-                    clock,
-                )
+                let spans = groups.filter_map(|(number, name)| Some((name, search.span(*number)?)));
+                let values = spans.map(|(name, (start, end))| (name.as_str(), &line[start..end]));
+                field::time_of(values, clock)
             }
             Kind::Seconds => seconds(text),
             Kind::LongSeconds => seconds(text).map(|whole| long_seconds(text, whole)),

@@ -1,8 +1,15 @@
 //! What is known of connections whose lines belong together.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::{
+    collections::{HashMap, VecDeque},
+    hash::BuildHasher as _,
+};
 
-use super::Groups;
+use foldhash::fast::RandomState;
+
+use crate::fields::Fields;
+
+use super::names::Marks;
 
 /// How many sessions are kept; the one that began first goes.
 const MOST_SESSIONS: usize = 1_024;
@@ -22,86 +29,104 @@ pub(super) enum Standing {
     NoFailure,
 }
 
-/// The sessions, by their names in the log.
+/// The sessions, by the hashes of their names in the log. The hashes are seeded, so that nobody can
+/// choose names that meet.
 #[derive(Debug, Default)]
 pub(super) struct Sessions {
-    known: BTreeMap<String, Session>,
-    order: VecDeque<String>,
+    known: HashMap<u64, Session, RandomState>,
+    /// In the order in which they began, each with its number; some of them may be over.
+    order: VecDeque<(u64, u64)>,
+    /// How many began so far.
+    begun: u64,
+    names: RandomState,
+    /// One that is over, for its memory.
+    spare: Session,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 struct Session {
+    number: u64,
     began: i64,
-    groups: Groups,
-    users: BTreeSet<String>,
+    fields: Fields,
+    /// The hashes of the names that it tried.
+    users: Vec<u64>,
     /// Failures were seen whose address is not known yet.
     waits_for_id: bool,
 }
 
 impl Sessions {
-    /// Adds what a line says to its session, and returns how it stands with all that is known.
-    pub(super) fn take(
-        &mut self,
-        name: &str,
-        mut line: Groups,
-        now: Option<i64>,
-    ) -> (Standing, Groups) {
-        let is_marked =
-            |groups: &Groups, mark: &str| groups.get(mark).is_some_and(|text| !text.is_empty());
-        let gained = is_marked(&line, "mlfgained");
-        let mut is_spared = gained || is_marked(&line, "nofail");
-        let is_over = line.remove("mlfforget").is_some_and(|text| !text.is_empty());
-        line.remove("mlfgained");
-        line.remove("nofail");
-        let user = line.get("user").filter(|user| !user.is_empty()).cloned();
-
+    /// Adds what a line says to its session, which it names, and returns how it stands. `line` then
+    /// has all that is known.
+    pub(super) fn take(&mut self, line: &mut Fields, marks: &Marks, now: Option<i64>) -> Standing {
+        let is_marked = |mark: u16| line.of(mark).is_some_and(|text| !text.is_empty());
+        let gained = is_marked(marks.gained);
+        let is_over = is_marked(marks.forget);
+        let mut is_spared = gained || is_marked(marks.spared);
+        for mark in [marks.gained, marks.forget, marks.spared] {
+            line.remove(mark);
+        }
         let now = now.unwrap_or_default();
-        let before = self.known.get(name).filter(|session| session.began + KEPT_FOR > now);
-        let is_new = before.is_none();
-        let mut session = before.cloned().unwrap_or(Session { began: now, ..Session::default() });
-        session.groups.extend(line);
-        if let Some(user) = user.clone().filter(|_| session.users.len() < MOST_USERS) {
-            session.users.insert(user);
+        let name = self.name(line, marks);
+        if self.known.get(&name).is_none_or(|session| session.began + KEPT_FOR <= now) {
+            self.begin(name, now);
         }
-        if gained {
-            session.waits_for_id = false;
-        }
+        let Some(session) = self.known.get_mut(&name) else { return Standing::NoFailure };
         // Whoever tries several users does not get away with one that succeeds.
-        let tried_several = user.is_some() && session.users.len() > 1;
-        if session.waits_for_id || tried_several {
+        let user = line.of(marks.user).filter(|user| !user.is_empty());
+        let tried_several =
+            user.is_some_and(|user| session.tries_several(self.names.hash_one(user)));
+        if (session.waits_for_id && !gained) || tried_several {
             is_spared = false;
         }
         session.waits_for_id = false;
-        let groups = session.groups.clone();
-        if is_over {
-            self.forget(name);
-        } else {
-            self.keep(name, session, is_new);
+        if !session.fields.is_empty() {
+            let mut fields = std::mem::take(&mut session.fields);
+            fields.extend(line);
+            *line = fields;
         }
-        (if is_spared { Standing::NoFailure } else { Standing::Failure }, groups)
+        if is_over {
+            self.spare = self.known.remove(&name).unwrap_or_default();
+        } else {
+            session.fields.clone_from(line);
+        }
+        if is_spared { Standing::NoFailure } else { Standing::Failure }
     }
 
-    /// Remembers that a session failed before it is known whose it is.
-    pub(super) fn wait_for_id(&mut self, name: &str) {
-        if let Some(session) = self.known.get_mut(name) {
+    /// Remembers that the session of a line failed before it is known whose it is.
+    pub(super) fn wait_for_id(&mut self, line: &Fields, marks: &Marks) {
+        let name = self.name(line, marks);
+        if let Some(session) = self.known.get_mut(&name) {
             session.waits_for_id = true;
         }
     }
 
-    fn keep(&mut self, name: &str, session: Session, is_new: bool) {
-        if is_new {
-            self.order.retain(|known| known != name);
-            self.order.push_back(name.to_owned());
-        }
-        self.known.insert(name.to_owned(), session);
-        while self.known.len() > MOST_SESSIONS {
-            let Some(first) = self.order.pop_front() else { return };
-            self.known.remove(&first);
-        }
+    fn name(&self, line: &Fields, marks: &Marks) -> u64 {
+        self.names.hash_one(line.of(marks.session).unwrap_or_default())
     }
 
-    fn forget(&mut self, name: &str) {
-        self.known.remove(name);
-        self.order.retain(|known| known != name);
+    fn begin(&mut self, name: u64, now: i64) {
+        self.begun += 1;
+        let mut session = std::mem::take(&mut self.spare);
+        (session.number, session.began, session.waits_for_id) = (self.begun, now, false);
+        session.fields.clear();
+        session.users.clear();
+        self.order.push_back((name, self.begun));
+        self.known.insert(name, session);
+        while self.order.len() > MOST_SESSIONS {
+            let Some((name, number)) = self.order.pop_front() else { return };
+            if self.known.get(&name).is_some_and(|session| session.number == number) {
+                self.spare = self.known.remove(&name).unwrap_or_default();
+            }
+        }
+    }
+}
+
+impl Session {
+    /// Takes note of a user, and returns whether there are several.
+    fn tries_several(&mut self, user: u64) -> bool {
+        if !self.users.contains(&user) && self.users.len() < MOST_USERS {
+            self.users.push(user);
+        }
+        self.users.len() > 1
     }
 }

@@ -72,3 +72,16 @@ fn what_is_no_template_is_told() {
     assert!(matches!(Template::new("{user}{any}"), Err(TemplateError::SideBySide(_))));
     assert!(matches!(Template::new("{addr} {addr}"), Err(TemplateError::TwoAddresses(_))));
 }
+
+#[test]
+fn the_last_place_of_a_text_is_found() {
+    for (line, text, place) in [
+        ("a from b from c", " from ", Some(8)),
+        ("from", "from", Some(0)),
+        (" from", " from ", None),
+        ("x  ", "  ", Some(1)),
+        ("", "a", None),
+    ] {
+        assert_eq!(last_of(line.as_bytes(), text.as_bytes()), place, "{line}");
+    }
+}

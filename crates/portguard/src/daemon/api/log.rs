@@ -21,7 +21,7 @@ use crate::{
 use super::{Desk, answer::Failure, role::MayRead};
 
 /// Most decisions of one answer.
-const MOST: usize = 100_000;
+const MOST: usize = 1_000_000;
 
 /// Decisions of an answer when the question does not say.
 const USUAL: usize = 1_000;

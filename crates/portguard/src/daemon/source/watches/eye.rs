@@ -68,7 +68,8 @@ impl Eye {
             telling: sighting.telling,
             at: time_of(sighting, now),
         };
-        for finding in self.tally.fail(&failing) {
+        let found: Vec<Finding> = self.tally.fail(&failing).collect();
+        for finding in found {
             let line = (finding.source == source).then_some(line);
             inbox.deliver(Fact::Offence(self.offence(&finding, sighting, line)));
         }

@@ -1,0 +1,90 @@
+//! Sets of bytes of ASCII text, and what an expression can begin with.
+
+use regex_syntax::hir::{Class, HirKind};
+
+/// A set of ASCII bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Set {
+    has: [u64; 2],
+    /// The only ASCII byte that it does not have.
+    pub(super) all_but: Option<u8>,
+}
+
+impl Set {
+    pub(super) fn of(has: impl Fn(u8) -> bool) -> Self {
+        let mut bits = [0; 2];
+        for byte in (0..128).filter(|byte| has(*byte)) {
+            bits[usize::from(byte >> 6)] |= 1 << (byte & 63);
+        }
+        let set = Self { has: bits, all_but: None };
+        let mut missing = (0..128).filter(|byte| !set.has(*byte));
+        let all_but = missing.next().filter(|_| missing.next().is_none());
+        Self { all_but, ..set }
+    }
+
+    /// Reads a class as an expression has it (`[^a-z]`, `\d`).
+    pub(super) fn parse(class: &str, any_case: bool) -> Option<Self> {
+        let mut parser = regex_syntax::ParserBuilder::new().case_insensitive(any_case).build();
+        let hir = parser.parse(class).ok()?;
+        match hir.kind() {
+            HirKind::Class(Class::Unicode(class)) => {
+                let has = |byte: u8| {
+                    let letter = char::from(byte);
+                    class.iter().any(|range| range.start() <= letter && letter <= range.end())
+                };
+                Some(Self::of(has))
+            }
+            HirKind::Class(Class::Bytes(class)) => Some(Self::of(|byte| {
+                class.iter().any(|range| range.start() <= byte && byte <= range.end())
+            })),
+            HirKind::Literal(literal) if literal.0.len() == 1 => {
+                Some(Self::of(|byte| literal.0[0] == byte))
+            }
+            _ => None,
+        }
+    }
+
+    #[inline]
+    pub(super) fn has(&self, byte: u8) -> bool {
+        byte < 128 && (self.has[usize::from(byte >> 6)] >> (byte & 63)) & 1 == 1
+    }
+
+    pub(super) fn add(&mut self, other: &Self) {
+        *self = Self::of(|byte| self.has(byte) || other.has(byte));
+    }
+
+    /// Returns how many bytes from the beginning of a text are in the set.
+    #[inline]
+    pub(super) fn run(&self, text: &[u8]) -> usize {
+        let end = match self.all_but {
+            Some(byte) => memchr::memchr(byte, text),
+            None => text.iter().position(|byte| !self.has(*byte)),
+        };
+        end.unwrap_or(text.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes_are_sets_of_ascii() {
+        let set = |class: &str, any_case| Set::parse(class, any_case).unwrap();
+        for (class, any_case, inside, outside) in [
+            (r"\d", false, "07", "ax "),
+            (r"[^:]", false, "a \n", ":"),
+            ("[a-c]", true, "aB", "d"),
+            (r"[\s\x1c-\x1f]", false, " \t\x1e", "a"),
+            ("a", true, "aA", "b"),
+        ] {
+            let set = set(class, any_case);
+            assert!(inside.bytes().all(|byte| set.has(byte)), "{class}");
+            assert!(!outside.bytes().any(|byte| set.has(byte)), "{class}");
+        }
+        assert_eq!(set(r"[^:]", false).all_but, Some(b':'));
+        assert_eq!(set(r"\d", false).run(b"123a"), 3);
+        assert_eq!(set("[^x]", false).run(b"abx"), 2);
+        assert_eq!(Set::parse("ab", false), None);
+    }
+}

@@ -1,0 +1,73 @@
+//! Finds the lines of a text that may mean something: those that contain one of some texts. Most
+//! lines of most logs contain none, and need no closer look.
+
+use aho_corasick::{AhoCorasick, AhoCorasickKind, packed};
+
+/// A shorter text would be found in too many lines.
+const SHORTEST: usize = 3;
+
+/// Most texts that are looked for several bytes at a time.
+const MOST_PACKED: usize = 64;
+
+/// Looks for texts.
+#[derive(Debug)]
+pub(crate) enum Sieve {
+    Packed(packed::Searcher),
+    Any(AhoCorasick),
+}
+
+impl Sieve {
+    /// Makes a sieve that lets lines pass with one of these texts; `None` if it would let too many
+    /// pass, or if there are no texts: then every line may mean something.
+    pub(crate) fn new(mut texts: Vec<Vec<u8>>) -> Option<Self> {
+        let is_useless = |text: &Vec<u8>| text.len() < SHORTEST || text.contains(&b'\n');
+        if texts.is_empty() || texts.iter().any(is_useless) {
+            return None;
+        }
+        texts.sort_unstable();
+        texts.dedup();
+        let few = texts.len() <= MOST_PACKED;
+        let packed = few.then(|| packed::Config::new().builder().extend(&texts).build()).flatten();
+        packed.map(Self::Packed).or_else(|| {
+            let mut builder = AhoCorasick::builder();
+            builder.kind(Some(AhoCorasickKind::ContiguousNFA)).build(&texts).ok().map(Self::Any)
+        })
+    }
+
+    /// Returns where one of the texts ends in a text.
+    #[inline]
+    pub(crate) fn find(&self, text: &[u8]) -> Option<usize> {
+        match self {
+            Self::Packed(searcher) => searcher.find(text).map(|found| found.end()),
+            Self::Any(searcher) => searcher.find(text).map(|found| found.end()),
+        }
+    }
+
+    /// Returns the line with the first of the texts, as its begin and end.
+    pub(crate) fn line(&self, text: &[u8]) -> Option<(usize, usize)> {
+        let at = self.find(text)?;
+        // No text has a line end in it, and one found at the end of its line is still in it.
+        let within = at - 1;
+        let start = memchr::memrchr(b'\n', &text[..within]).map_or(0, |end| end + 1);
+        let end = memchr::memchr(b'\n', &text[within..]).map_or(text.len(), |end| within + end);
+        Some((start, end))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_with_one_of_the_texts_pass() {
+        let many: Vec<Vec<u8>> = (0..200).map(|number| format!("text {number}!").into()).collect();
+        for texts in [vec![b"refused".to_vec(), b"text 7!".to_vec()], many] {
+            let sieve = Sieve::new(texts).unwrap();
+            let text = b"nothing\nhere is text 7!\nthere";
+            assert_eq!(sieve.line(text), Some((8, 23)));
+            assert_eq!(sieve.line(b"nothing\nthere text\n"), None);
+        }
+        assert!(Sieve::new(vec![b"ab".to_vec()]).is_none());
+        assert!(Sieve::new(Vec::new()).is_none());
+    }
+}

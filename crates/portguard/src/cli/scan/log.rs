@@ -1,0 +1,272 @@
+//! A log of packets, read on several threads: each line is read by one of them, and each source is
+//! counted by one of them, in the order of the lines, so that more threads find the same.
+
+use std::{collections::HashMap, io, net::IpAddr, thread, time::Duration};
+
+use jiff::tz::TimeZone;
+use portguard_core::{Timestamp, Window};
+use portguard_read::{
+    netfilter::{LoggedPacket, read_line},
+    stamp::Stamps,
+};
+
+use crate::{
+    cli::{
+        PacketType,
+        lines::{self, Blocks},
+    },
+    exit::{Failed, with_causes},
+};
+
+/// How much each thread reads at a time, in bytes.
+const BLOCK: usize = 4 << 20;
+
+/// Most sources whose hits are added up; those beyond are found all the same, without their totals.
+const MOST_SOURCES: usize = 1_000_000;
+
+/// Which packets count, and how many of them are too many.
+#[derive(Clone, Debug)]
+pub(super) struct Wanted {
+    /// In capitals.
+    pub(super) rule: String,
+    pub(super) kind: PacketType,
+    pub(super) howmany: u32,
+    pub(super) within: Duration,
+}
+
+/// What is known of one source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Hits {
+    pub(super) count: u64,
+    pub(super) first: i64,
+    pub(super) last: i64,
+    pub(super) is_over: bool,
+}
+
+/// What a scan found.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Found {
+    pub(super) lines: u64,
+    pub(super) matched: u64,
+    pub(super) undated: u64,
+    pub(super) cut: u64,
+    pub(super) sources: usize,
+    /// Who was logged too often, most often first.
+    pub(super) over: Vec<(IpAddr, Hits)>,
+}
+
+/// One thread's reading: a part of the lines.
+struct Reading<'w> {
+    wanted: &'w Wanted,
+    stamps: Stamps,
+    now: i64,
+    block: Vec<u8>,
+    /// The hits of the block, for each counting.
+    hits: Vec<Vec<(IpAddr, i64)>>,
+    found: Found,
+}
+
+/// One thread's counting: a part of the sources.
+pub(super) struct Counting {
+    window: Window,
+    sources: HashMap<IpAddr, Hits, foldhash::fast::RandomState>,
+    most: usize,
+}
+
+/// Scans a log, or standard input (`-`), on so many threads. `tell` hears of the progress, in lines.
+pub(super) fn scan(
+    path: &std::path::Path,
+    wanted: &Wanted,
+    threads: usize,
+    tell: &dyn Fn(u64),
+) -> Result<Found, Failed> {
+    let mut blocks = Blocks::open(path)?;
+    let now = lines::now()?;
+    let mut readings =
+        (0..threads).map(|_| Reading::new(wanted, now, threads)).collect::<Result<Vec<_>, _>>()?;
+    let mut countings: Vec<_> =
+        (0..threads).map(|_| Counting::new(wanted, MOST_SOURCES / threads)).collect();
+    loop {
+        for reading in &mut readings {
+            blocks.fill(&mut reading.block, BLOCK)?;
+        }
+        if readings[0].block.is_empty() {
+            break;
+        }
+        each(&mut readings, |_, reading| reading.read());
+        each(&mut countings, |number, counting| {
+            let hits = readings.iter().flat_map(|reading| &reading.hits[number]);
+            for (source, at) in hits {
+                counting.add(*source, *at);
+            }
+        });
+        tell(readings.iter().map(|reading| reading.found.lines).sum());
+    }
+    let mut all = Found { cut: blocks.cut(), ..Found::default() };
+    for reading in &readings {
+        all.lines += reading.found.lines;
+        all.matched += reading.found.matched;
+        all.undated += reading.found.undated;
+    }
+    all.sources = countings.iter().map(|counting| counting.sources.len()).sum();
+    all.over = over(countings.iter());
+    Ok(all)
+}
+
+/// Returns who was logged too often, most often first.
+pub(super) fn over<'c>(countings: impl Iterator<Item = &'c Counting>) -> Vec<(IpAddr, Hits)> {
+    let all = countings.flat_map(|counting| &counting.sources);
+    let over = all.filter(|(_, hits)| hits.is_over);
+    let mut over: Vec<_> = over.map(|(source, hits)| (*source, *hits)).collect();
+    over.sort_by_key(|(source, hits)| (std::cmp::Reverse(hits.count), *source));
+    over
+}
+
+/// Does something with each, at the same time; one alone needs no thread.
+fn each<T: Send>(all: &mut [T], act: impl Fn(usize, &mut T) + Sync) {
+    if let [one] = all {
+        return act(0, one);
+    }
+    thread::scope(|scope| {
+        for (number, one) in all.iter_mut().enumerate() {
+            let act = &act;
+            scope.spawn(move || act(number, one));
+        }
+    });
+}
+
+impl<'w> Reading<'w> {
+    fn new(wanted: &'w Wanted, now: i64, countings: usize) -> Result<Self, Failed> {
+        let stamps = Stamps::at_beginning(TimeZone::system());
+        Ok(Self {
+            wanted,
+            stamps: stamps.map_err(|why| Failed::bug(with_causes(&why)))?,
+            now,
+            block: Vec::new(),
+            hits: vec![Vec::new(); countings],
+            found: Found::default(),
+        })
+    }
+
+    fn read(&mut self) {
+        let countings = self.hits.len();
+        self.hits.iter_mut().for_each(Vec::clear);
+        let lines = self.block.strip_suffix(b"\n").unwrap_or(&self.block);
+        if self.block.is_empty() {
+            return;
+        }
+        let mut rest = Some(lines);
+        while let Some(text) = rest {
+            let end = memchr::memchr(b'\n', text);
+            let line = &text[..end.unwrap_or(text.len())];
+            rest = end.map(|end| &text[end + 1..]);
+            self.found.lines += 1;
+            let Some(packet) = read_line(line).filter(|packet| self.wanted.wants(packet)) else {
+                continue;
+            };
+            self.found.matched += 1;
+            let Some(at) = self.stamps.time_of(line, self.now) else {
+                self.found.undated += 1;
+                continue;
+            };
+            self.hits[part_of(packet.source, countings)].push((packet.source, at));
+        }
+    }
+}
+
+/// Returns which counting a source belongs to.
+fn part_of(source: IpAddr, countings: usize) -> usize {
+    let bits = match source {
+        IpAddr::V4(address) => u64::from(address.to_bits()),
+        IpAddr::V6(address) => (address.to_bits() >> 64) as u64 ^ address.to_bits() as u64,
+    };
+    // The parts of a prefix are spread (Fibonacci hashing).
+    (bits.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize % countings
+}
+
+impl Wanted {
+    fn wants(&self, packet: &LoggedPacket<'_>) -> bool {
+        let is_of_kind = match self.kind {
+            PacketType::Any => true,
+            PacketType::Tcp => packet.protocol == "TCP",
+            PacketType::Udp => packet.protocol == "UDP",
+            PacketType::Icmp => matches!(packet.protocol, "ICMP" | "ICMPv6"),
+        };
+        is_of_kind
+            && match packet.prefix.split_once("TABLES-") {
+                Some((_, word)) => word.trim_end_matches(':') == self.rule,
+                None => packet.prefix.to_uppercase().contains(&self.rule),
+            }
+    }
+}
+
+impl Counting {
+    pub(super) fn new(wanted: &Wanted, most: usize) -> Self {
+        let window = Window::new(wanted.howmany, wanted.within);
+        Self { window, sources: HashMap::default(), most }
+    }
+
+    /// Returns how many sources were counted.
+    pub(super) fn sources(&self) -> usize {
+        self.sources.len()
+    }
+
+    /// Counts a packet.
+    pub(super) fn add(&mut self, source: IpAddr, at: i64) {
+        let moment = Timestamp::from_secs(u64::try_from(at).unwrap_or(0));
+        let is_over = self.window.hit(source, moment);
+        if self.sources.len() >= self.most && !is_over && !self.sources.contains_key(&source) {
+            return;
+        }
+        let new = Hits { count: 0, first: at, last: at, is_over: false };
+        let hits = self.sources.entry(source).or_insert(new);
+        hits.count += 1;
+        (hits.first, hits.last) = (hits.first.min(at), hits.last.max(at));
+        hits.is_over |= is_over;
+    }
+}
+
+/// Shows progress on a terminal.
+pub(super) fn show_progress(lines: u64) {
+    use io::Write as _;
+    let mut out = io::stderr();
+    // A terminal that is gone needs no progress.
+    let _ = write!(out, "\r{lines} lines ").and_then(|()| out.flush());
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use super::*;
+
+    #[test]
+    fn more_threads_find_the_same() {
+        let mut text = String::new();
+        for number in 0..40_000_u32 {
+            let (second, host) = (number / 700, number.wrapping_mul(2_654_435_761) >> 22);
+            writeln!(
+                text,
+                "2026-11-20T10:00:{second:02} h kernel: IPTABLES-BLOCKED: IN=e OUT= SRC=10.0.{}.{} DST=10.1.0.1 LEN=60 \
+                 TTL=64 PROTO=TCP SPT=1 DPT=2 ",
+                host >> 8,
+                host & 255
+            )
+            .unwrap();
+        }
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), &text).unwrap();
+        let wanted = Wanted {
+            rule: "BLOCKED".into(),
+            kind: PacketType::Tcp,
+            howmany: 30,
+            within: Duration::from_secs(42),
+        };
+        let one = scan(file.path(), &wanted, 1, &|_| ()).unwrap();
+        assert_eq!((one.lines, one.matched, one.sources), (40_000, 40_000, 1_024));
+        assert!(!one.over.is_empty() && one.over.len() < 1_024, "{}", one.over.len());
+        for threads in 2..4 {
+            assert_eq!(scan(file.path(), &wanted, threads, &|_| ()).unwrap(), one);
+        }
+    }
+}
