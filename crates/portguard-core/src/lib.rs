@@ -47,4 +47,4 @@ pub use subject::{Family, Subject, SubjectError};
 pub use subject_map::SubjectMap;
 pub use tally::{Failing, Finding, Tally, Why};
 pub use time::Timestamp;
-pub use window::Window;
+pub use window::{Times, Window};

@@ -9,13 +9,42 @@ use crate::{Timestamp, recent::Recent};
 /// Most sources that are counted at a time.
 const MOST_SOURCES: usize = 200_000;
 
+/// The last times of one source, in their order: as many as matter mostly, without a heap.
+#[derive(Clone, Debug, Default)]
+pub struct Times(SmallVec<[Timestamp; 5]>);
+
+impl Times {
+    /// Takes one more time, and returns whether there are `howmany` within a span then; they begin
+    /// anew if so. Times may come in any order.
+    pub fn hit(&mut self, at: Timestamp, howmany: usize, within: Duration) -> bool {
+        let Self(times) = self;
+        let place = if times.last().is_none_or(|last| *last <= at) {
+            times.len()
+        } else {
+            times.partition_point(|known| *known <= at)
+        };
+        if times.len() < howmany {
+            times.insert(place, at);
+        } else if let Some(place) = place.checked_sub(1) {
+            times.copy_within(1..=place, 0);
+            times[place] = at;
+        }
+        let ends = times.first().zip(times.last());
+        let is_enough = times.len() == howmany
+            && ends.is_some_and(|(first, last)| last.since(*first) <= within);
+        if is_enough {
+            times.clear();
+        }
+        is_enough
+    }
+}
+
 /// Finds the sources that were seen so often within a span.
 #[derive(Debug)]
 pub struct Window<S = IpAddr> {
     howmany: usize,
     within: Duration,
-    /// The last times of each source, in their order: as many as matter mostly, without a heap.
-    sources: Recent<S, SmallVec<[Timestamp; 5]>>,
+    sources: Recent<S, Times>,
 }
 
 impl<S: Copy + Eq + Hash> Window<S> {
@@ -29,17 +58,7 @@ impl<S: Copy + Eq + Hash> Window<S> {
     /// Times may come in any order.
     pub fn hit(&mut self, source: S, at: Timestamp) -> bool {
         let (howmany, within) = (self.howmany, self.within);
-        let is_enough = self.sources.with(source, |times| {
-            let place = times.partition_point(|known| *known <= at);
-            if times.len() < howmany {
-                times.insert(place, at);
-            } else if let Some(place) = place.checked_sub(1) {
-                times.remove(0);
-                times.insert(place, at);
-            }
-            let ends = times.first().zip(times.last());
-            times.len() == howmany && ends.is_some_and(|(first, last)| last.since(*first) <= within)
-        });
+        let is_enough = self.sources.with(source, |times| times.hit(at, howmany, within));
         if is_enough {
             self.sources.remove(&source);
         }

@@ -1,9 +1,10 @@
 //! Understands bytes: the headers of packets, the record of what was decided about them, the
 //! classic log lines, fail2ban's filters, and rules of our own. No I/O, no clock.
 
+mod address;
 pub mod decision;
 pub mod fail2ban;
-pub mod fields;
+mod fields;
 pub mod headers;
 pub mod journal_entry;
 mod judgement;

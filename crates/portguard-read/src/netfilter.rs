@@ -1,69 +1,92 @@
 //! Log lines of the kernel's packet filter (`nf_log_syslog`: iptables' LOG target, nftables' `log`).
 
-use std::{
-    net::IpAddr,
-    str::{self, FromStr},
-    sync::LazyLock,
-};
+use std::{net::IpAddr, str::FromStr, sync::LazyLock};
 
-use memchr::memmem;
+use memchr::memmem::{self, Finder};
+
+use crate::address;
 
 /// What one line says of a packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoggedPacket<'a> {
-    /// What stands in front of the packet's words: the rule's prefix behind the kernel's stamp.
-    pub prefix: &'a str,
     /// Where it says that it comes from.
     pub source: IpAddr,
-    /// The transport protocol as it is written (`TCP`, `ICMPv6`, `47`).
-    pub protocol: &'a str,
+    /// What stands in front of its words.
+    before: &'a [u8],
     /// The words from `IN=` to the protocol, and those behind.
-    words: &'a str,
-    behind: &'a str,
+    words: &'a [u8],
+    behind: &'a [u8],
 }
 
 /// TCP flags by their words, highest bit first.
 const FLAGS: [&str; 8] = ["CWR", "ECE", "URG", "ACK", "PSH", "RST", "SYN", "FIN"];
 
-/// The words that every line is searched for.
-static IN: LazyLock<memmem::Finder<'_>> = LazyLock::new(|| memmem::Finder::new("IN="));
-static SOURCE: LazyLock<memmem::Finder<'_>> = LazyLock::new(|| memmem::Finder::new(" SRC="));
-static OUT: LazyLock<memmem::Finder<'_>> = LazyLock::new(|| memmem::Finder::new(" OUT="));
-static DESTINATION: LazyLock<memmem::Finder<'_>> = LazyLock::new(|| memmem::Finder::new(" DST="));
-static PROTOCOL: LazyLock<memmem::Finder<'_>> = LazyLock::new(|| memmem::Finder::new(" PROTO="));
+/// What every line is searched for.
+static FINDERS: LazyLock<Finders> = LazyLock::new(|| Finders {
+    inside: Finder::new("IN="),
+    source: Finder::new(" SRC="),
+    protocol: Finder::new(" PROTO="),
+    outside: Finder::new(" OUT="),
+    destination: Finder::new(" DST="),
+    kernel: Finder::new("kernel:"),
+});
+
+struct Finders {
+    inside: Finder<'static>,
+    source: Finder<'static>,
+    protocol: Finder<'static>,
+    outside: Finder<'static>,
+    destination: Finder<'static>,
+    kernel: Finder<'static>,
+}
 
 /// Reads a line; `None` if it is none of these, or if it was cut off before its protocol.
 ///
 /// What stands in square brackets behind it is the packet that an ICMP error is about, and is left
 /// alone.
 pub fn read_line(line: &[u8]) -> Option<LoggedPacket<'_>> {
-    let start = IN.find(line)?;
+    let finders = &*FINDERS;
+    let start = finders.inside.find(line)?;
     let words = &line[start..];
-    let source_at = SOURCE.find(words)? + " SRC=".len();
-    let protocol_at = source_at + PROTOCOL.find(&words[source_at..])? + " PROTO=".len();
+    let source_at = finders.source.find(words)? + " SRC=".len();
+    let protocol_at = source_at + finders.protocol.find(&words[source_at..])? + " PROTO=".len();
     let end = memchr::memchr2(b'[', b'\n', &words[protocol_at..]);
     let end = end.map_or(words.len(), |end| protocol_at + end);
     // A bracket in front of the protocol: it is that of the packet inside, ours was cut off.
     if memchr::memchr(b'[', &words[..protocol_at]).is_some() {
         return None;
     }
-    let (words, behind) = str::from_utf8(&words[..end]).ok()?.split_at_checked(protocol_at)?;
-    let packet = LoggedPacket {
-        prefix: prefix(str::from_utf8(&line[..start]).unwrap_or_default()),
-        source: value(&words[source_at..]).parse::<IpAddr>().ok()?.to_canonical(),
-        protocol: value(behind),
-        words,
-        behind,
-    };
+    let source = address_at(&words[source_at..])?;
+    let (before, behind) = (&line[..start], &words[protocol_at..end]);
+    let packet = LoggedPacket { source, before, words: &words[..protocol_at], behind };
     // Every packet has a destination and a place for the interface that it goes out by.
-    let is_whole = OUT.find(words.as_bytes()).is_some() && packet.destination().is_some();
+    let destination = finders.destination.find(packet.words)? + " DST=".len();
+    let is_address = |byte: &u8| byte.is_ascii_hexdigit() || *byte == b':';
+    let is_whole = finders.outside.find(packet.words).is_some()
+        && packet.words.get(destination).is_some_and(is_address);
     is_whole.then_some(packet)
 }
 
+/// Returns the address that a text begins with, as a word.
+fn address_at(text: &[u8]) -> Option<IpAddr> {
+    let (address, length) = address::read(text)?;
+    matches!(text.get(length), None | Some(b' ' | b'\n')).then_some(address)
+}
+
 impl<'a> LoggedPacket<'a> {
+    /// Returns the rule's prefix, behind the kernel's stamp.
+    pub fn prefix(&self) -> &'a [u8] {
+        prefix(self.before)
+    }
+
+    /// Returns the transport protocol as it is written (`TCP`, `ICMPv6`, `47`).
+    pub fn protocol(&self) -> &'a str {
+        word(self.behind)
+    }
+
     /// Returns the interface it came in by, empty if there is none.
     pub fn in_interface(&self) -> &'a str {
-        value(&self.words["IN=".len()..])
+        word(&self.words["IN=".len()..])
     }
 
     /// Returns the interface it goes out by, empty if there is none.
@@ -73,8 +96,8 @@ impl<'a> LoggedPacket<'a> {
 
     /// Returns where it goes.
     pub fn destination(&self) -> Option<IpAddr> {
-        let at = DESTINATION.find(self.words.as_bytes())? + " DST=".len();
-        Some(value(&self.words[at..]).parse::<IpAddr>().ok()?.to_canonical())
+        let at = FINDERS.destination.find(self.words)? + " DST=".len();
+        address_at(&self.words[at..])
     }
 
     /// Returns the length of the IP packet in bytes.
@@ -99,32 +122,39 @@ impl<'a> LoggedPacket<'a> {
 
     /// Returns its TCP flags, the last byte of the header's bits (RFC 9293 3.1).
     pub fn flags(&self) -> u8 {
-        let named = |word: &str| FLAGS.iter().position(|flag| *flag == word);
-        self.behind.split(' ').filter_map(named).fold(0, |flags, bit| flags | 0x80 >> bit)
+        let named = |word: &[u8]| FLAGS.iter().position(|flag| flag.as_bytes() == word);
+        self.behind
+            .split(|byte| *byte == b' ')
+            .filter_map(named)
+            .fold(0, |flags, bit| flags | 0x80 >> bit)
     }
 }
 
-fn field<'a>(words: &'a str, name: &str) -> Option<&'a str> {
-    Some(value(&words[words.find(name)? + name.len()..]))
+fn field<'a>(words: &'a [u8], name: &str) -> Option<&'a str> {
+    Some(word(&words[memmem::find(words, name.as_bytes())? + name.len()..]))
 }
 
-/// Returns the word that a text begins with.
-fn value(text: &str) -> &str {
-    let end = text.bytes().position(|byte| byte == b' ' || byte == b'\n');
-    &text[..end.unwrap_or(text.len())]
+/// Returns the word that a text begins with; nothing if it has letters that are none.
+fn word(text: &[u8]) -> &str {
+    let end = text.iter().position(|byte| matches!(byte, b' ' | b'\n'));
+    str::from_utf8(&text[..end.unwrap_or(text.len())]).unwrap_or_default()
 }
 
-fn parsed<T: FromStr>(words: &str, name: &str) -> Option<T> {
+fn parsed<T: FromStr>(words: &[u8], name: &str) -> Option<T> {
     field(words, name)?.parse().ok()
 }
 
 /// Returns the rule's prefix: what comes behind the kernel's name and its stamp.
-fn prefix(before: &str) -> &str {
-    let own = before.split_once("kernel:").map_or(before, |(_, own)| own).trim();
-    let stamp = own.strip_prefix('[').and_then(|rest| rest.split_once(']'));
+fn prefix(before: &[u8]) -> &[u8] {
+    let kernel = FINDERS.kernel.find(before).map_or(0, |at| at + "kernel:".len());
+    let own = before[kernel..].trim_ascii();
+    let end = memchr::memchr(b']', own).filter(|_| own.starts_with(b"["));
     let is_stamp =
-        |text: &str| text.trim().bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
-    stamp.filter(|(text, _)| is_stamp(text)).map_or(own, |(_, own)| own).trim()
+        |text: &[u8]| text.trim_ascii().iter().all(|byte| byte.is_ascii_digit() || *byte == b'.');
+    match end.filter(|end| is_stamp(&own[1..*end])) {
+        Some(end) => own[end + 1..].trim_ascii(),
+        None => own,
+    }
 }
 
 #[cfg(test)]
@@ -140,8 +170,8 @@ mod tests {
     #[test]
     fn a_packet_is_read_with_its_rule() {
         let packet = read_line(TCP.as_bytes()).unwrap();
-        assert_eq!((packet.prefix, packet.in_interface()), ("IPTABLES-BLOCKED:", "eth0"));
-        assert_eq!((packet.source, packet.protocol), ("192.0.2.7".parse().unwrap(), "TCP"));
+        assert_eq!((packet.prefix(), packet.in_interface()), (&b"IPTABLES-BLOCKED:"[..], "eth0"));
+        assert_eq!((packet.source, packet.protocol()), ("192.0.2.7".parse().unwrap(), "TCP"));
         assert_eq!((packet.source_port(), packet.destination_port()), (Some(4000), Some(22)));
         assert_eq!((packet.length(), packet.ttl(), packet.flags()), (Some(60), Some(64), 0x02));
     }
@@ -152,7 +182,7 @@ mod tests {
                     TYPE=3 CODE=3 [SRC=203.0.113.9 DST=192.0.2.7 LEN=60 PROTO=UDP SPT=53 DPT=99 ] ";
         let packet = read_line(line.as_bytes()).unwrap();
         assert_eq!(packet.source, "192.0.2.7".parse::<IpAddr>().unwrap());
-        assert_eq!((packet.prefix, packet.protocol), ("[UFW BLOCK]", "ICMP"));
+        assert_eq!((packet.prefix(), packet.protocol()), (&b"[UFW BLOCK]"[..], "ICMP"));
         assert_eq!((packet.source_port(), packet.destination_port()), (None, None));
     }
 

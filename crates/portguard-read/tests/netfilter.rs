@@ -32,7 +32,7 @@ fn wrong(case: &Value) -> Option<String> {
             "iface_out": packet.out_interface(),
             "src": packet.source.to_string(),
             "dst": packet.destination(),
-            "proto": packet.protocol,
+            "proto": packet.protocol(),
             "length": packet.length(),
             "ttl": packet.ttl(),
             "sport": packet.source_port(),

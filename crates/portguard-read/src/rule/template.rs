@@ -18,11 +18,12 @@
 //! end, so that no name makes somebody else the source.
 
 mod access;
-mod address;
 
 use std::{net::IpAddr, ops::Range};
 
 use memchr::memmem;
+
+use crate::address;
 
 /// How many places one line may be tried at.
 const MOST_STEPS: u32 = 20_000;

@@ -1,10 +1,17 @@
 //! A log of packets, read on several threads: each line is read by one of them, and each source is
 //! counted by one of them, in the order of the lines, so that more threads find the same.
 
-use std::{collections::HashMap, io, net::IpAddr, thread, time::Duration};
+use std::{
+    collections::HashMap,
+    io,
+    net::{IpAddr, Ipv6Addr},
+    thread,
+    time::Duration,
+};
 
 use jiff::tz::TimeZone;
-use portguard_core::{Timestamp, Window};
+use memchr::memmem;
+use portguard_core::{Times, Timestamp, Window};
 use portguard_read::{
     netfilter::{LoggedPacket, read_line},
     stamp::Stamps,
@@ -18,11 +25,16 @@ use crate::{
     exit::{Failed, with_causes},
 };
 
-/// How much each thread reads at a time, in bytes.
-const BLOCK: usize = 4 << 20;
+/// How much is read at a time, in bytes: by one thread what stays in its core's cache, by several
+/// what makes it worth to wait for each other.
+const BLOCK: usize = 256 << 10;
+const SHARED_BLOCK: usize = 2 << 20;
 
 /// Most sources whose hits are added up; those beyond are found all the same, without their totals.
 const MOST_SOURCES: usize = 1_000_000;
+
+/// What the classic prefixes have before their word (`IPTABLES-BLOCKED:`, `IP6TABLES-ALLOWED:`).
+const TABLES: &[u8] = b"TABLES-";
 
 /// Which packets count, and how many of them are too many.
 #[derive(Clone, Debug)]
@@ -68,9 +80,13 @@ struct Reading<'w> {
 
 /// One thread's counting: a part of the sources.
 pub(super) struct Counting {
-    window: Window,
-    sources: HashMap<IpAddr, Hits, foldhash::fast::RandomState>,
+    howmany: usize,
+    within: Duration,
     most: usize,
+    /// By their addresses, those of IPv4 as IPv6 has them.
+    sources: HashMap<u128, (Hits, Times), foldhash::fast::RandomState>,
+    /// For those beyond the most.
+    others: Window,
 }
 
 /// Scans a log, or standard input (`-`), on so many threads. `tell` hears of the progress, in lines.
@@ -81,6 +97,7 @@ pub(super) fn scan(
     tell: &dyn Fn(u64),
 ) -> Result<Found, Failed> {
     let mut blocks = Blocks::open(path)?;
+    let block = if threads == 1 { BLOCK } else { SHARED_BLOCK };
     let now = lines::now()?;
     let mut readings =
         (0..threads).map(|_| Reading::new(wanted, now, threads)).collect::<Result<Vec<_>, _>>()?;
@@ -88,7 +105,7 @@ pub(super) fn scan(
         (0..threads).map(|_| Counting::new(wanted, MOST_SOURCES / threads)).collect();
     loop {
         for reading in &mut readings {
-            blocks.fill(&mut reading.block, BLOCK)?;
+            blocks.fill(&mut reading.block, block)?;
         }
         if readings[0].block.is_empty() {
             break;
@@ -116,8 +133,9 @@ pub(super) fn scan(
 /// Returns who was logged too often, most often first.
 pub(super) fn over<'c>(countings: impl Iterator<Item = &'c Counting>) -> Vec<(IpAddr, Hits)> {
     let all = countings.flat_map(|counting| &counting.sources);
-    let over = all.filter(|(_, hits)| hits.is_over);
-    let mut over: Vec<_> = over.map(|(source, hits)| (*source, *hits)).collect();
+    let over = all.filter(|(_, (hits, _))| hits.is_over);
+    let source = |bits: u128| IpAddr::from(Ipv6Addr::from_bits(bits)).to_canonical();
+    let mut over: Vec<_> = over.map(|(bits, (hits, _))| (source(*bits), *hits)).collect();
     over.sort_by_key(|(source, hits)| (std::cmp::Reverse(hits.count), *source));
     over
 }
@@ -188,22 +206,31 @@ impl Wanted {
     fn wants(&self, packet: &LoggedPacket<'_>) -> bool {
         let is_of_kind = match self.kind {
             PacketType::Any => true,
-            PacketType::Tcp => packet.protocol == "TCP",
-            PacketType::Udp => packet.protocol == "UDP",
-            PacketType::Icmp => matches!(packet.protocol, "ICMP" | "ICMPv6"),
+            PacketType::Tcp => packet.protocol() == "TCP",
+            PacketType::Udp => packet.protocol() == "UDP",
+            PacketType::Icmp => matches!(packet.protocol(), "ICMP" | "ICMPv6"),
         };
+        let prefix = packet.prefix();
         is_of_kind
-            && match packet.prefix.split_once("TABLES-") {
-                Some((_, word)) => word.trim_end_matches(':') == self.rule,
-                None => packet.prefix.to_uppercase().contains(&self.rule),
+            && match memmem::find(prefix, TABLES) {
+                Some(at) => {
+                    let word = &prefix[at + TABLES.len()..];
+                    word.strip_suffix(b":").unwrap_or(word) == self.rule.as_bytes()
+                }
+                None => memmem::find(&prefix.to_ascii_uppercase(), self.rule.as_bytes()).is_some(),
             }
     }
 }
 
 impl Counting {
     pub(super) fn new(wanted: &Wanted, most: usize) -> Self {
-        let window = Window::new(wanted.howmany, wanted.within);
-        Self { window, sources: HashMap::default(), most }
+        Self {
+            howmany: usize::try_from(wanted.howmany).unwrap_or(usize::MAX),
+            within: wanted.within,
+            most,
+            sources: HashMap::default(),
+            others: Window::new(wanted.howmany, wanted.within),
+        }
     }
 
     /// Returns how many sources were counted.
@@ -214,15 +241,23 @@ impl Counting {
     /// Counts a packet.
     pub(super) fn add(&mut self, source: IpAddr, at: i64) {
         let moment = Timestamp::from_secs(u64::try_from(at).unwrap_or(0));
-        let is_over = self.window.hit(source, moment);
-        if self.sources.len() >= self.most && !is_over && !self.sources.contains_key(&source) {
+        let bits = match source {
+            IpAddr::V4(address) => address.to_ipv6_mapped().to_bits(),
+            IpAddr::V6(address) => address.to_bits(),
+        };
+        let new = Hits { count: 0, first: at, last: at, is_over: false };
+        let is_full = self.sources.len() >= self.most && !self.sources.contains_key(&bits);
+        if is_full {
+            if self.others.hit(source, moment) {
+                let hits = Hits { count: self.howmany as u64, is_over: true, ..new };
+                self.sources.insert(bits, (hits, Times::default()));
+            }
             return;
         }
-        let new = Hits { count: 0, first: at, last: at, is_over: false };
-        let hits = self.sources.entry(source).or_insert(new);
+        let (hits, times) = self.sources.entry(bits).or_insert((new, Times::default()));
         hits.count += 1;
         (hits.first, hits.last) = (hits.first.min(at), hits.last.max(at));
-        hits.is_over |= is_over;
+        hits.is_over |= times.hit(moment, self.howmany, self.within);
     }
 }
 

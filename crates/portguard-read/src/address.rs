@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Returns the address that a text begins with, and how long it is there: `192.0.2.7`,
 /// `2001:db8::7`, `[2001:db8::7]`, `::ffff:192.0.2.7`, `fe80::7%eth0`.
-pub(super) fn read(text: &[u8]) -> Option<(IpAddr, usize)> {
+pub(crate) fn read(text: &[u8]) -> Option<(IpAddr, usize)> {
     if let Some(inside) = text.strip_prefix(b"[") {
         let (address, length) = read_bare(inside)?;
         return (inside.get(length) == Some(&b']')).then_some((address, length + 2));
@@ -24,25 +24,24 @@ fn read_bare(text: &[u8]) -> Option<(IpAddr, usize)> {
 }
 
 fn read_v4(text: &[u8]) -> Option<(Ipv4Addr, usize)> {
-    let (mut octets, mut at) = ([0_u8; 4], 0);
-    for (index, octet) in octets.iter_mut().enumerate() {
-        if index > 0 {
-            if text.get(at) != Some(&b'.') {
-                return None;
+    let (mut octets, mut index) = ([0_u8; 4], 0);
+    let (mut value, mut digits) = (0_u32, 0_u32);
+    let mut at = 0;
+    while let Some(byte) = text.get(at) {
+        match byte {
+            // A leading zero means an octal number to some.
+            b'0'..=b'9' if digits > 0 && value == 0 => return None,
+            b'0'..=b'9' => {
+                value = value * 10 + u32::from(byte - b'0');
+                digits += 1;
+                octets[index] = u8::try_from(value).ok()?;
             }
-            at += 1;
+            b'.' if index < 3 && digits > 0 => (index, value, digits) = (index + 1, 0, 0),
+            _ => break,
         }
-        let digits = text[at..].iter().take(4).take_while(|byte| byte.is_ascii_digit()).count();
-        let number = &text[at..at + digits];
-        // A leading zero means an octal number to some.
-        if digits == 0 || digits > 3 || (digits > 1 && number[0] == b'0') {
-            return None;
-        }
-        let value = number.iter().fold(0_u16, |sum, byte| sum * 10 + u16::from(byte - b'0'));
-        *octet = u8::try_from(value).ok()?;
-        at += digits;
+        at += 1;
     }
-    Some((Ipv4Addr::from(octets), at))
+    (index == 3 && digits > 0).then(|| (Ipv4Addr::from(octets), at))
 }
 
 fn read_v6(text: &[u8]) -> Option<(Ipv6Addr, usize)> {
