@@ -2,7 +2,11 @@
 
 use std::fs;
 
-use crate::story::Story;
+use lab::{Forgery, forgery::Kind, wiring::GUARDED_V4};
+
+use crate::story::{Story, wait_for};
+
+const CLOSED: &str = "[guard]\nposture = \"closed\"\n[ports]\nfollow = \"all\"\n";
 
 /// Lines of one source, a second apart.
 fn lines(source: &str, rule: &str, times: u32) -> String {
@@ -57,7 +61,7 @@ fn who_is_logged_too_often_goes_on_the_list() {
 }
 
 #[test]
-fn objects_are_told_and_a_file_is_needed() {
+fn objects_are_told() {
     let story = Story::new("");
     let log = story.daemon.home().join("packets.log");
     fs::write(&log, lines("203.0.113.9", "IPTABLES-BLOCKED", 2) + "odd \0 line\n").unwrap();
@@ -72,6 +76,50 @@ fn objects_are_told_and_a_file_is_needed() {
     assert_eq!((&objects[0]["set"], &objects[0]["applied"]), (&"blacklist".into(), &true.into()));
     assert_eq!(objects[1]["violations"], 1);
     assert_eq!(story.verdict("203.0.113.9"), "banned");
-    let none = story.cli(&[&["scan"], options.as_slice()].concat());
-    assert_eq!((none.code, none.stderr.lines().next()), (2, Some("error: no file to scan")));
+}
+
+/// Sends so many packets that open no connection to a closed port.
+fn flood(story: &Story, from: &str, packets: u32) {
+    let (from, to) = (format!("{from}:4000").parse().unwrap(), (GUARDED_V4, 81).into());
+    let one = Forgery::single(Kind::Syn, from, to);
+    story.lab.scanner().forge(&Forgery { packets, ..one });
+}
+
+#[test]
+fn without_a_file_the_daemons_own_record_is_scanned() {
+    let story = Story::new(CLOSED);
+    flood(&story, "192.0.2.1", 6);
+    flood(&story, "192.0.2.2", 5);
+    let words = ["scan", "--type", "tcp", "--howmany", "6", "--within", "1m", "--set", "blacklist"];
+    let words = [&words, ["--remove-after", "1d", "--json"].as_slice()].concat();
+    wait_for("the record", || {
+        story.cli(&[&words, ["--dry-run"].as_slice()].concat()).stdout.contains("\"matched\":11")
+    });
+    let ran = story.cli(&words);
+    assert!(ran.stdout.contains("\"subject\":\"192.0.2.1\""), "{}", ran.stdout);
+    assert_eq!(
+        (story.verdict("192.0.2.1"), story.verdict("192.0.2.2")),
+        ("banned".into(), "none".into())
+    );
+}
+
+#[test]
+fn a_standing_scan_puts_whoever_is_blocked_too_often_on_its_list() {
+    let scan = "[[scan]]\nrule = \"blocked\"\ntype = \"tcp\"\nhowmany = 20\nwithin = \"1m\"\n\
+                set = \"throttle-hard\"\nremove_after = \"1h\"\n";
+    let story = Story::new(&format!("{CLOSED}{scan}"));
+    flood(&story, "192.0.2.2", 19);
+    flood(&story, "192.0.2.1", 20);
+    story.wait_for_verdict("192.0.2.1", "throttled");
+    assert_eq!(story.verdict("192.0.2.2"), "none");
+    let why = story.cli(&["why", "192.0.2.1"]).stdout;
+    assert!(why.contains("scan blocked tcp: 20 packets within 1m"), "{why}");
+    // Whoever is held longer already is left as it is.
+    story.order(&["throttle", "192.0.2.2", "hard"]);
+    flood(&story, "192.0.2.2", 40);
+    flood(&story, "192.0.2.3", 20);
+    story.wait_for_verdict("192.0.2.3", "throttled");
+    let list = story.json(&["list", "throttled"]).to_string();
+    let (_, held) = list.split_once("192.0.2.2").unwrap();
+    assert!(!held.split_once('}').unwrap().0.contains("scan blocked"), "{list}");
 }

@@ -12,6 +12,7 @@ mod plan;
 mod ports;
 mod quantity;
 mod read;
+mod scan;
 #[cfg(test)]
 mod tests;
 mod trap;
@@ -35,6 +36,7 @@ pub(crate) use guarding::OnExit;
 pub(crate) use plan::{
     ALLOWED_GROUP, BLOCKED_GROUP, LOG_GROUP, Protect, RecordPlan, TrapPlan, WatchPlan,
 };
+pub(crate) use scan::ScanPlan;
 
 use built_in::built_in;
 use guarding::section;
@@ -74,7 +76,7 @@ section! {
         /// Where rules are found.
         rules: watch::Rules = watch::Rules::default(),
         /// Standing scans of packet decisions.
-        scan: Vec<later::Scan> = Vec::new(),
+        scan: Vec<scan::Scan> = Vec::new(),
         /// The record of packet decisions.
         packets: guarding::Packets = guarding::Packets::default(),
         /// What counts as an anomaly in live traffic.

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     built_in::built_in,
     guarding::{every_key_is_optional, section, written},
+    scan::ListName,
     value::Written,
 };
 
@@ -35,39 +36,6 @@ macro_rules! words {
 }
 
 pub(super) use words;
-
-entry! {
-    /// A standing scan of packet decisions.
-    Scan {
-        /// Which decisions are looked at.
-        rule: Verdict,
-        /// Which packets are looked at.
-        r#type: PacketType,
-        /// So many packets are an offence.
-        howmany: u32,
-        /// Within this time.
-        within: Written<Span>,
-        /// The list an offender is put on.
-        set: ListName,
-        /// For how long.
-        remove_after: Written<Span>,
-    }
-}
-
-words! {
-    /// What was decided about a packet.
-    Verdict { Blocked, Allowed }
-}
-
-words! {
-    /// A kind of packet.
-    PacketType { Tcp, Udp, Icmp, Any }
-}
-
-words! {
-    /// A list of subjects.
-    ListName { Whitelist, Blacklist, ThrottleSoft, ThrottleHard }
-}
 
 section! {
     /// The control file.

@@ -19,6 +19,7 @@ use super::{
     Config,
     guarding::{self, Icmp, Rates},
     ladder, ports,
+    scan::{Scan, ScanPlan},
     trap::{EvidenceKind, Trap},
     value::Written,
     watch::Watch,
@@ -84,6 +85,8 @@ pub(crate) struct RecordPlan {
     pub(crate) text_file: Option<PathBuf>,
     /// The file is cut at this size, in bytes.
     pub(crate) text_max: u64,
+    /// Who is looked for in it.
+    pub(crate) scans: Arc<[ScanPlan]>,
 }
 
 /// Who is protected by the configuration.
@@ -270,6 +273,7 @@ impl Config {
             capacity: self.packets.capacity.0.0,
             text_file: (!text_file.is_empty()).then(|| text_file.into()),
             text_max: self.packets.text_max.0.0,
+            scans: self.scan.iter().map(Scan::plan).collect(),
         }
     }
 

@@ -5,12 +5,13 @@ use std::{
     collections::HashMap,
     io,
     net::{IpAddr, Ipv6Addr},
+    sync::LazyLock,
     thread,
     time::Duration,
 };
 
 use jiff::tz::TimeZone;
-use memchr::memmem;
+use memchr::memmem::{self, Finder};
 use portguard_core::{Times, Timestamp, Window};
 use portguard_read::{
     netfilter::{LoggedPacket, read_line},
@@ -34,7 +35,8 @@ const SHARED_BLOCK: usize = 2 << 20;
 const MOST_SOURCES: usize = 1_000_000;
 
 /// What the classic prefixes have before their word (`IPTABLES-BLOCKED:`, `IP6TABLES-ALLOWED:`).
-const TABLES: &[u8] = b"TABLES-";
+const TABLES_DASH: &[u8] = b"TABLES-";
+static TABLES: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new(TABLES_DASH));
 
 /// Which packets count, and how many of them are too many.
 #[derive(Clone, Debug)]
@@ -212,9 +214,9 @@ impl Wanted {
         };
         let prefix = packet.prefix();
         is_of_kind
-            && match memmem::find(prefix, TABLES) {
+            && match TABLES.find(prefix) {
                 Some(at) => {
-                    let word = &prefix[at + TABLES.len()..];
+                    let word = &prefix[at + TABLES_DASH.len()..];
                     word.strip_suffix(b":").unwrap_or(word) == self.rule.as_bytes()
                 }
                 None => memmem::find(&prefix.to_ascii_uppercase(), self.rule.as_bytes()).is_some(),

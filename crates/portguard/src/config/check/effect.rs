@@ -5,9 +5,9 @@ use toml::{Table, Value};
 use crate::config::{Config, key::Key, tree::Tree};
 
 /// Sections that take effect.
-const IN_EFFECT: [&str; 14] = [
+const IN_EFFECT: [&str; 15] = [
     "guard", "protect", "allow", "firewall", "throttle", "ladders", "traps", "api", "store",
-    "services", "ports", "packets", "watch", "rules",
+    "services", "ports", "packets", "watch", "rules", "scan",
 ];
 
 /// Returns what is set to something else than its default, but takes no effect in this version.

@@ -1,6 +1,7 @@
 //! Decisions about packets, as the kernel tells of them: kept in memory, and written as classic log
 //! lines if so configured. Nothing is decided from them here.
 
+mod scans;
 mod text;
 
 use std::{
@@ -25,7 +26,7 @@ use crate::{
     daemon::inbox::Inbox,
 };
 
-use self::text::TextFile;
+use self::{scans::Scans, text::TextFile};
 
 use super::tell;
 
@@ -121,6 +122,7 @@ pub(crate) fn start(record: Arc<PacketRecord>, inbox: Inbox) -> io::Result<()> {
                 inbox,
                 names: Names::default(),
                 text: None,
+                scans: Scans::default(),
                 reasons: Vec::new(),
                 told: Health::Good,
             };
@@ -144,6 +146,7 @@ struct Reading {
     inbox: Inbox,
     names: Names,
     text: Option<TextFile>,
+    scans: Scans,
     /// The reasons that occurred in this batch; there are some dozen.
     reasons: Vec<String>,
     told: Health,
@@ -155,6 +158,7 @@ impl Reading {
         loop {
             let plan = self.record.plan();
             self.choose_text_file(&plan);
+            self.scans.set(&plan.scans);
             if let Err(error) = self.gather(&mut arrived) {
                 return tell(&self.inbox, NAME, Health::Broken(error.to_string()));
             }
@@ -202,7 +206,11 @@ impl Reading {
         if arrived.is_empty() {
             return;
         }
-        let at = clock::now().as_millis();
+        let now = clock::now();
+        let at = now.as_millis();
+        for Arrived { verdict, headers, .. } in &*arrived {
+            self.scans.see(*verdict, headers, now, &self.inbox);
+        }
         let record = self.record.clone();
         let mut record = record.lock();
         for Arrived { verdict, reason, interface, headers } in arrived.drain(..) {
