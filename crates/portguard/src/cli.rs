@@ -1,12 +1,14 @@
 //! The command line: what can be asked, and where each question goes.
 
 pub(crate) mod ask;
+pub(crate) mod backtest;
 pub(crate) mod client;
 mod lines;
 pub(crate) mod local;
 pub(crate) mod log;
 pub(crate) mod order;
 pub(crate) mod ports;
+pub(crate) mod replay;
 pub(crate) mod report;
 pub(crate) mod rule;
 pub(crate) mod scan;
@@ -192,6 +194,11 @@ pub(crate) enum Command {
     Rollback,
     /// Scan a log of packets once and put whoever was logged too often on a list.
     Scan(scan::ScanArgs),
+    /// Run logs through the whole guard, offline, and tell what it would see and decide.
+    Replay(replay::ReplayArgs),
+    /// Run the recorded offences through the policy of a configuration (`--config FILE`): who would
+    /// be held, and who of them came back.
+    Backtest(backtest::BacktestArgs),
     /// Report what the peer of a connection did; the connection is standard input
     /// (`portguard report failed <&5`).
     Report(report::ReportArgs),

@@ -187,6 +187,11 @@ impl Config {
         self.guard.run_dir.join("portguard.sock")
     }
 
+    /// Returns where the past is kept.
+    pub(crate) fn ledger(&self) -> PathBuf {
+        self.guard.state_dir.join("ledger.db")
+    }
+
     /// Returns where services report.
     pub(crate) fn report_socket(&self) -> PathBuf {
         self.guard.run_dir.join("report.sock")

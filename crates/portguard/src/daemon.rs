@@ -407,7 +407,7 @@ fn prepared_guard(config: &Config, memory: Memory, now: Timestamp) -> Guard {
 /// Opens the ledger. A clock that is behind its journal is wrong: measures must not last until it is
 /// right again.
 fn open_ledger(config: &Config, inbox: &Inbox) -> LedgerThread {
-    let path = config.guard.state_dir.join("ledger.db");
+    let path = config.ledger();
     let ledger = LedgerThread::open(&path, config.retention(), inbox.clone());
     if let Some(newest) = ledger.newest_moment() {
         clock::begin_not_before(newest);

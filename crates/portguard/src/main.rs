@@ -5,7 +5,9 @@ mod clock;
 mod config;
 mod daemon;
 mod exit;
+mod eye;
 mod import;
+mod offline;
 mod rule;
 
 use std::{path::Path, process::ExitCode};
@@ -76,6 +78,8 @@ fn run(global: &Global, command: Command) -> Result<ExitCode, Failed> {
         Command::Relax => ports::posture(&client()?, global, PostureName::Relax)?,
         Command::Confirm => ports::posture(&client()?, global, PostureName::Confirm)?,
         Command::Rollback => ports::posture(&client()?, global, PostureName::Rollback)?,
+        Command::Replay(args) => cli::replay::replay(global, &args)?,
+        Command::Backtest(args) => cli::backtest::backtest(global, &args)?,
         Command::Report(args) => cli::report::report(global, &args)?,
         Command::Scan(args) => scan::scan(global, &args, client)?,
         Command::Rule { command } => match command {

@@ -67,6 +67,14 @@ impl AnyRule {
         Ok(Self::Own(Box::new(rule)))
     }
 
+    /// Returns whether host names in place of addresses are to be looked up.
+    pub(crate) fn looks_names_up(&self) -> bool {
+        match self {
+            Self::Own(_) => false,
+            Self::Filter(filter) => matches!(filter.usedns.as_deref(), Some("yes" | "warn")),
+        }
+    }
+
     /// Makes it ready to read lines.
     pub(crate) fn reader(self) -> Result<Reader, String> {
         let zone = TimeZone::system();

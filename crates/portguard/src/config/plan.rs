@@ -49,6 +49,14 @@ pub(crate) struct WatchPlan {
     pub(crate) state_dir: PathBuf,
 }
 
+/// What follows from an offence.
+#[derive(Clone, Debug)]
+pub(crate) struct Response {
+    pub(crate) ladder: Arc<Ladder>,
+    /// A ban is for these ports only; `None`: for all.
+    pub(crate) ports: Option<Arc<Vec<Port>>>,
+}
+
 /// The log group of the trap rules (NFLOG, 1 to 65535): unlikely to be another program's.
 pub(crate) const LOG_GROUP: u16 = 7_107;
 
@@ -125,6 +133,38 @@ impl Config {
             ladder: Arc::new(ladder),
             reporters: credentials::group_id(&self.api.reporters),
         })
+    }
+
+    /// Returns a watch that is not configured, for a rule.
+    pub(crate) fn watch_by_rule(&self, rule: &str) -> WatchPlan {
+        let watch = Watch {
+            name: rule.to_owned(),
+            rule: rule.to_owned(),
+            journal: None,
+            journal_dir: None,
+            files: None,
+            howmany: None,
+            within: None,
+            ladder: None,
+            ports: None,
+        };
+        self.watch_plan(&watch)
+    }
+
+    /// Returns what follows from what noticed an offence (`watch sshd`, `trap tcp/23`);
+    /// `None` if this configuration has no such thing.
+    pub(crate) fn response_to(&self, origin: &str) -> Option<Response> {
+        let whole = |ladder: Arc<Ladder>| Response { ladder, ports: None };
+        if let Some(name) = origin.strip_prefix("watch ") {
+            let plan = self.watch_plans().into_iter().find(|plan| plan.name == name)?;
+            let ports = (!plan.ports.is_empty()).then(|| Arc::new(plan.ports));
+            return Some(Response { ladder: plan.ladder, ports });
+        }
+        if origin.starts_with("report ") {
+            return self.report_plan().map(|plan| whole(plan.ladder));
+        }
+        let traps = self.trap_plans().into_iter();
+        traps.into_iter().find(|plan| *plan.label == *origin).map(|plan| whole(plan.ladder))
     }
 
     fn watch_plan(&self, watch: &Watch) -> WatchPlan {

@@ -198,7 +198,7 @@ impl<'w> Reading<'w> {
 fn part_of(source: IpAddr, countings: usize) -> usize {
     let bits = match source {
         IpAddr::V4(address) => u64::from(address.to_bits()),
-        IpAddr::V6(address) => (address.to_bits() >> 64) as u64 ^ address.to_bits() as u64,
+        IpAddr::V6(address) => (address.to_bits() >> 64) as u64,
     };
     // The parts of a prefix are spread (Fibonacci hashing).
     (bits.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize % countings

@@ -21,9 +21,10 @@ use portguard_linux::{
 use crate::{
     clock,
     daemon::{api::Roles, inbox::Inbox},
+    eye,
 };
 
-use super::{tell, watches::eye};
+use super::tell;
 
 const NAME: &str = "reports";
 

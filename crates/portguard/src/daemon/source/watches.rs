@@ -2,8 +2,6 @@
 //! and report who failed too often.
 
 mod bookmarks;
-mod drift;
-pub(crate) mod eye;
 
 use std::{
     io,
@@ -21,14 +19,13 @@ use portguard_linux::{journal::Journal, tail::Tail};
 use portguard_read::journal_entry;
 
 use crate::{
+    clock,
     config::WatchPlan,
     daemon::{inbox::Inbox, journal},
+    eye::{Drift, Eye, Names},
 };
 
-use self::{
-    bookmarks::{Bookmarks, Kept},
-    eye::Eye,
-};
+use self::bookmarks::{Bookmarks, Kept};
 use super::tell;
 
 /// How long one wait for lines takes; a stop is noticed in between.
@@ -95,7 +92,7 @@ fn run(plan: &WatchPlan, inbox: &Inbox, stop: &Arc<AtomicBool>) {
         Ok(sources) => sources,
         Err(error) => return broken(error.to_string()),
     };
-    let eye = match Eye::new(plan, &name) {
+    let eye = match Eye::new(plan, &name, Some(Names::default())) {
         Ok(eye) => Arc::new(Mutex::new(eye)),
         Err(why) => return broken(why),
     };
@@ -193,7 +190,7 @@ impl Watch {
             let Self { eye, inbox, bookmarks, .. } = &mut self;
             let mut take = |_: &Path, line: &[u8]| {
                 bookmarks.touch();
-                locked(eye).take(line, None, inbox);
+                look(eye, line, None, inbox);
             };
             if let Err(error) = tail.wait(WAIT, &mut take) {
                 return tell(&self.inbox, &self.name, Health::Broken(error.to_string()));
@@ -236,7 +233,7 @@ impl Watch {
             journal.wait(WAIT, |text| {
                 let Some(entry) = journal_entry::read(text) else { return };
                 bookmarks.touch();
-                locked(eye).take(&entry.line, Some(entry.at), inbox);
+                look(eye, &entry.line, Some(entry.at), inbox);
                 *cursor = Some(entry.cursor);
             })?;
             self.write_soon(|drift| Kept::of_journal(cursor.clone(), drift));
@@ -273,18 +270,24 @@ impl Watch {
         }
     }
 
-    fn write_soon(&mut self, kept: impl FnOnce(drift::Drift) -> Kept) {
+    fn write_soon(&mut self, kept: impl FnOnce(Drift) -> Kept) {
         let drift = self.with_eye(|eye| *eye.drift());
         let written = self.bookmarks.write_soon(|| kept(drift));
         self.unwritten = written.err().map(|error| error.to_string());
     }
 
-    fn write(&mut self, kept: impl FnOnce(drift::Drift) -> Kept) {
+    fn write(&mut self, kept: impl FnOnce(Drift) -> Kept) {
         let drift = self.with_eye(|eye| *eye.drift());
         if let Err(error) = self.bookmarks.write(&kept(drift)) {
             journal::say(Level::Warning, &format!("{}: no bookmarks: {error}", self.name));
         }
     }
+}
+
+/// Has a line looked at, and reports what follows.
+fn look(eye: &Mutex<Eye>, line: &[u8], given: Option<i64>, inbox: &Inbox) {
+    let mut deliver = |_, offence| inbox.deliver(Fact::Offence(offence));
+    locked(eye).take(line, given, clock::now(), &mut deliver);
 }
 
 /// Returns the eye, also if the other thread of its watch panicked: it judges line by line.

@@ -10,7 +10,7 @@ use std::{
 use portguard_linux::tail::Position;
 use serde::{Deserialize, Serialize};
 
-use super::drift::Drift;
+use crate::eye::Drift;
 
 /// How often they are written at most. A daemon that is killed reads what came within this time
 /// before its end once more.

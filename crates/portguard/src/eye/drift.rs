@@ -13,14 +13,14 @@ const MANY: u64 = 1_000;
 
 /// When a rule matched last, and what came since.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
-pub(super) struct Drift {
+pub(crate) struct Drift {
     /// In milliseconds since 1970; `None` if it never matched.
     matched: Option<u64>,
     lines_since: u64,
 }
 
 impl Drift {
-    pub(super) fn line(&mut self, is_match: bool, now: Timestamp) {
+    pub(crate) fn line(&mut self, is_match: bool, now: Timestamp) {
         if is_match {
             *self = Self { matched: Some(now.as_millis()), lines_since: 0 };
         } else {
@@ -29,7 +29,7 @@ impl Drift {
     }
 
     /// Returns what is to be told, if so.
-    pub(super) fn told(&self, now: Timestamp) -> Option<String> {
+    pub(crate) fn told(&self, now: Timestamp) -> Option<String> {
         let since = now.since(Timestamp::from_millis(self.matched?));
         (since >= LONG && self.lines_since >= MANY).then(|| {
             let days = since.as_secs() / 86_400;

@@ -1,35 +1,44 @@
 //! What a watch makes of a line, wherever it came from.
 
-use std::sync::Arc;
+mod drift;
+mod names;
 
-use portguard_core::{
-    Evidence, Fact, Failing, Finding, Grade, Offence, Port, Tally, Timestamp, Why,
-};
-use portguard_read::{Judgement, Reader, Sighting};
+use std::{net::IpAddr, sync::Arc};
 
-use crate::{clock, config::WatchPlan, daemon::inbox::Inbox, rule::AnyRule};
+use portguard_core::{Evidence, Failing, Finding, Grade, Offence, Port, Tally, Timestamp, Why};
+use portguard_read::{Judgement, Reader, Sighting, Who};
 
-use super::drift::Drift;
+use crate::{clock, config::WatchPlan, rule::AnyRule};
+
+pub(crate) use self::{drift::Drift, names::Names};
 
 /// How much of a line goes into the evidence, in characters.
 const SHOWN: usize = 200;
 
+/// Takes what a line makes of somebody, and when.
+pub(crate) type Found<'f> = &'f mut dyn FnMut(Timestamp, Offence);
+
 /// A rule with what it has seen.
-pub(super) struct Eye {
+pub(crate) struct Eye {
     plan: WatchPlan,
     name: Arc<str>,
     reader: Reader,
     tally: Tally,
     drift: Drift,
     ports: Option<Arc<Vec<Port>>>,
+    /// Looks host names up, if the rule wants that.
+    names: Option<Names>,
     /// Matches whose source is no address.
     unaddressed: u64,
 }
 
 impl Eye {
-    pub(super) fn new(plan: &WatchPlan, name: &str) -> Result<Self, String> {
+    /// Makes ready to read. Host names are looked up by `names` if the rule wants them to be.
+    pub(crate) fn new(plan: &WatchPlan, name: &str, names: Option<Names>) -> Result<Self, String> {
+        let rule = AnyRule::load(&plan.rule, &plan.folders)?;
         Ok(Self {
-            reader: AnyRule::load(&plan.rule, &plan.folders)?.reader()?,
+            names: names.filter(|_| rule.looks_names_up()),
+            reader: rule.reader()?,
             tally: Tally::new(plan.howmany, plan.within),
             drift: Drift::default(),
             ports: (!plan.ports.is_empty()).then(|| Arc::new(plan.ports.clone())),
@@ -39,15 +48,20 @@ impl Eye {
         })
     }
 
-    /// Takes a line, and reports whose turn it makes it. `given` is its time if its source says,
+    /// Takes a line, and hands over whose turn it makes it. `given` is its time if its source says,
     /// in seconds since 1970.
-    pub(super) fn take(&mut self, line: &[u8], given: Option<i64>, inbox: &Inbox) {
-        let now = clock::now();
+    pub(crate) fn take(
+        &mut self,
+        line: &[u8],
+        given: Option<i64>,
+        now: Timestamp,
+        found: Found<'_>,
+    ) {
         let seconds = i64::try_from(now.as_millis() / 1_000).unwrap_or(i64::MAX);
         let judgement = self.reader.take(line, given, seconds);
         self.drift.line(!matches!(judgement, Judgement::Nothing), now);
         match judgement {
-            Judgement::Failure(sighting) => self.fail(&sighting, line, now, inbox),
+            Judgement::Failure(sighting) => self.fail(&sighting, line, now, found),
             Judgement::Success(sighting) => {
                 if let Some(source) = sighting.who.address() {
                     self.tally.succeed(source, time_of(&sighting, now));
@@ -57,21 +71,38 @@ impl Eye {
         }
     }
 
-    fn fail(&mut self, sighting: &Sighting, line: &[u8], now: Timestamp, inbox: &Inbox) {
-        let Some(source) = sighting.who.address() else {
+    fn fail(&mut self, sighting: &Sighting, line: &[u8], now: Timestamp, found: Found<'_>) {
+        // Whoever got so far in a service's own protocol receives what is sent to its address.
+        if let Some(source) = sighting.who.address() {
+            return self.fail_as((source, Grade::Handshake), (sighting, line), now, found);
+        }
+        let hosts = match (&mut self.names, &sighting.who) {
+            (Some(names), Who::Other(name)) => names.addresses(name),
+            _ => Vec::new(),
+        };
+        if hosts.is_empty() {
             self.unaddressed += 1;
-            return;
-        };
-        let failing = Failing {
-            source,
-            user: sighting.user.as_deref(),
-            telling: sighting.telling,
-            at: time_of(sighting, now),
-        };
-        let found: Vec<Finding> = self.tally.fail(&failing).collect();
-        for finding in found {
+        }
+        // A name is what the owner of the address says it is: of anybody.
+        for source in hosts {
+            self.fail_as((source, Grade::Forgeable), (sighting, line), now, found);
+        }
+    }
+
+    fn fail_as(
+        &mut self,
+        (source, grade): (IpAddr, Grade),
+        (sighting, line): (&Sighting, &[u8]),
+        now: Timestamp,
+        found: Found<'_>,
+    ) {
+        let at = time_of(sighting, now);
+        let user = sighting.user.as_deref();
+        let failing = Failing { source, user, telling: sighting.telling, at };
+        let findings: Vec<Finding> = self.tally.fail(&failing).collect();
+        for finding in findings {
             let line = (finding.source == source).then_some(line);
-            inbox.deliver(Fact::Offence(self.offence(&finding, sighting, line)));
+            found(at, Offence { grade, ..self.offence(&finding, sighting, line) });
         }
     }
 
@@ -85,7 +116,6 @@ impl Eye {
         Offence {
             peer: finding.source,
             origin: self.name.clone(),
-            // Whoever got so far in a service's own protocol receives what is sent to its address.
             grade: Grade::Handshake,
             ladder: self.ladder(finding),
             evidence: Evidence(evidence.collect()),
@@ -100,7 +130,7 @@ impl Eye {
     }
 
     /// Returns what is not as it should be with the lines that were read.
-    pub(super) fn shortcomings(&self) -> Vec<String> {
+    pub(crate) fn shortcomings(&self) -> Vec<String> {
         let counted = [
             (self.reader.too_slow(), "lines took too many steps to match"),
             (self.unaddressed, "matches name no address"),
@@ -110,7 +140,7 @@ impl Eye {
         counted.map(|(count, what)| format!("{count} {what}")).chain(drift).collect()
     }
 
-    pub(super) fn drift(&mut self) -> &mut Drift {
+    pub(crate) fn drift(&mut self) -> &mut Drift {
         &mut self.drift
     }
 }

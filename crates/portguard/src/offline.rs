@@ -1,0 +1,73 @@
+//! The whole guard without a kernel, a clock or a host: offences in, in the order of their times;
+//! what it makes of them out. The same in gives the same out.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use portguard_core::{Caps, Event, Fact, Guard, List, Offence, Record, Subject, Timestamp};
+use portguard_store::StoredEntry;
+
+use crate::config::Config;
+
+/// A guard that nothing follows from.
+pub(crate) struct Offline {
+    guard: Guard,
+    now: Timestamp,
+}
+
+impl Offline {
+    /// Makes a guard by a configuration. Of its protected subjects only those that are named count:
+    /// this host is not the one that the events are from.
+    pub(crate) fn new(config: &Config) -> Self {
+        let now = Timestamp::from_millis(0);
+        let mut guard = Guard::new(Caps::default());
+        guard.configure(config.policy(), now);
+        let reason: Arc<str> = "named in the configuration".into();
+        let named = config.protection().addresses.into_iter();
+        let named: BTreeMap<Subject, Arc<str>> =
+            named.map(|subject| (subject, reason.clone())).collect();
+        guard.handle_event(Event { at: now, fact: Fact::Protected(named) }, now);
+        let mut offline = Self { guard, now };
+        // That it begins is no news.
+        drop(offline.entries());
+        offline
+    }
+
+    /// Takes an offence, and returns the journal since the one before; `None` if it would not have
+    /// been, since its source was banned. An offence that comes late counts when it comes.
+    pub(crate) fn take(&mut self, at: Timestamp, offence: Offence) -> Option<Vec<StoredEntry>> {
+        let at = at.max(self.now);
+        // What ends meanwhile ends at its time.
+        while let Some(due) = self.guard.poll_timeout().filter(|due| *due <= at) {
+            self.now = self.now.max(due);
+            self.guard.handle_timeout(self.now);
+        }
+        self.now = at;
+        if self.is_banned(&offence) {
+            return None;
+        }
+        self.guard.handle_event(Event { at, fact: Fact::Offence(offence) }, at);
+        Some(self.entries())
+    }
+
+    /// Returns whether the source of an offence was banned, for all ports or for the same.
+    fn is_banned(&self, offence: &Offence) -> bool {
+        let holds = self.guard.holds_on(Subject::address(offence.peer));
+        let ports = offence.ports.as_deref().map(Vec::as_slice).unwrap_or_default();
+        holds.iter().any(|(list, _, hold)| {
+            let is_for_all = hold.port_list().is_empty();
+            *list == List::Ban && (is_for_all || hold.port_list() == ports)
+        })
+    }
+
+    fn entries(&mut self) -> Vec<StoredEntry> {
+        // No kernel takes them over.
+        while self.guard.poll_demand().is_some() {}
+        let mut entries = Vec::new();
+        while let Some(record) = self.guard.poll_record() {
+            if let Record::Entry(entry) = record {
+                entries.push(StoredEntry::from(&entry));
+            }
+        }
+        entries
+    }
+}
