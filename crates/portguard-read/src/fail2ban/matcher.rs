@@ -36,8 +36,8 @@ const MOST_LINES: u32 = 1_000;
 pub struct Matcher {
     expressions: Expressions,
     dates: DateFinder,
-    /// Whether times are cut out of the beginnings of lines, or from between words.
-    cuts_first: bool,
+    /// Whether times are cut out from between words.
+    cuts_words: bool,
     /// How many lines are looked at together.
     most_lines: usize,
     lines: VecDeque<String>,
@@ -90,7 +90,7 @@ impl Matcher {
             known: Fields::named(&expressions.names),
             expressions,
             dates: DateFinder::new(filter.datepattern.as_deref())?,
-            cuts_first: filter.datepattern.as_deref().is_none_or(cuts_first),
+            cuts_words: filter.datepattern.as_deref().is_none_or(cuts_words),
             most_lines: filter.maxlines.clamp(1, MOST_LINES) as usize,
             lines: VecDeque::new(),
             sessions: Sessions::default(),
@@ -138,7 +138,7 @@ impl Matcher {
             texts.map(|text| unseamed(text).to_vec()).collect::<Vec<_>>()
         };
         let all: Vec<_> = self.expressions.failures.iter().map(of).collect();
-        let has_others = !self.cuts_first || self.most_lines > 1 || all.iter().any(Vec::is_empty);
+        let has_others = !self.cuts_words || self.most_lines > 1 || all.iter().any(Vec::is_empty);
         if has_others { Vec::new() } else { all.concat() }
     }
 
@@ -212,12 +212,14 @@ impl Matcher {
     }
 }
 
-/// Returns whether a `datepattern` finds times at the beginnings of lines, or as the built-in forms do.
-fn cuts_first(pattern: &str) -> bool {
-    let lines = pattern.lines().map(str::trim).filter(|line| !line.is_empty());
-    lines
-        .into_iter()
-        .all(|line| ["{^LN-BEG}", "{DEFAULT}", "^%"].iter().any(|known| line.starts_with(known)))
+/// Returns whether the times that a `datepattern` finds stand between words: it says nothing else of
+/// what is around them (`{UNB}`), and cuts out nothing but a time.
+fn cuts_words(pattern: &str) -> bool {
+    let opens = |part: &str| !part.starts_with('?') && !part.starts_with("{DATE})");
+    let has_group = |line: &str| line.split('(').skip(1).any(opens);
+    pattern
+        .lines()
+        .all(|line| !line.contains("{UNB}") && (line.starts_with("{^LN-BEG}") || !has_group(line)))
 }
 
 /// Returns the longest piece of a text that no time was cut out of: what stands on both sides of one
@@ -453,7 +455,8 @@ mod tests {
     fn what_a_time_may_have_stood_in_is_in_pieces() {
         assert_eq!(unseamed(b"x[] refused "), b" refused ");
         assert_eq!(unseamed(b"authentication failure;"), b"authentication failure;");
-        assert!(cuts_first("{^LN-BEG}%Y\n^%d") && !cuts_first(r"^[^\[]*\[({DATE})"));
+        assert!(cuts_words("{^LN-BEG}%Y\n^%d") && cuts_words(r"^[^\[]*\[({DATE})"));
+        assert!(!cuts_words("{UNB}%Y") && !cuts_words(r"^x(\d+)"));
     }
 
     #[test]
