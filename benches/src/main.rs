@@ -7,6 +7,8 @@ mod api;
 mod doors;
 mod figure;
 mod load;
+mod logs;
+mod peers;
 mod record;
 mod scan;
 mod single;
@@ -22,9 +24,12 @@ fn main() {
     if wanted.first().is_some_and(|word| word == worker::WORKER) {
         return worker::run();
     }
+    if wanted.first().is_some_and(|word| word == logs::READER) {
+        return logs::read(&wanted[1..]);
+    }
     let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|word| name.contains(word));
     let mut report = Report::default();
-    let groups: [(&str, Measure); 13] = [
+    let groups: [(&str, Measure); 17] = [
         ("single", single::bans),
         ("burst", single::burst),
         ("networks", single::networks),
@@ -38,6 +43,10 @@ fn main() {
         ("watch", doors::watch),
         ("orders", doors::orders),
         ("record", record::packets),
+        ("sshd", logs::sshd),
+        ("filters", logs::filters),
+        ("packets", logs::packets),
+        ("latency", logs::latency),
     ];
     for (name, measure) in groups {
         if is_wanted(name) {

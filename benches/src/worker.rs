@@ -10,6 +10,8 @@ use std::{
 
 use lab::{Host, running::Running};
 
+use crate::logs;
+
 /// The first argument of a bench that works for another one.
 pub(crate) const WORKER: &str = "worker";
 
@@ -111,6 +113,8 @@ impl Held {
             "connects-paced" => connects_paced(address(1), number(2)),
             "ping" => ping(address(1), Duration::from_millis(number(2))),
             "flood" => flood(address(1), number(2), Duration::from_millis(number(3))),
+            "ban-by-line" => logs::ban_by_line(words[1], words[2]),
+            "ban-by-lines" => logs::ban_by_lines(words[1], words[2].parse().expect("a number")),
             other => panic!("no such order: {other}"),
         }
     }
