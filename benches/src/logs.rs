@@ -13,7 +13,7 @@ use std::{
 
 use lab::{Daemon, Lab, program};
 use portguard_core::{Failing, List, Tally, Timestamp, Window};
-use portguard_linux::nft::Table;
+use portguard_linux::nft::{Monitor, Notice, Table};
 use portguard_read::{
     Judgement, Reader,
     fail2ban::{self, Files},
@@ -386,34 +386,43 @@ fn append(path: &str, text: &str) {
 
 /// Appends a line about a source and returns after how many microseconds the kernel bans it.
 pub(crate) fn ban_by_line(path: &str, source: &str) -> String {
-    let mut table = Table::open("portguard").expect("the guard's table");
-    let address: IpAddr = source.parse().expect("an address");
+    let mut bans = Bans::hear();
     let text = failed(source);
     let start = Instant::now();
     append(path, &text);
-    wait_for_ban(&mut table, address, start);
+    bans.wait_for(1, start);
     start.elapsed().as_micros().to_string()
 }
 
 /// Appends lines about so many sources and returns after how many seconds the kernel bans the last.
-pub(crate) fn ban_by_lines(path: &str, count: u32) -> String {
-    let mut table = Table::open("portguard").expect("the guard's table");
-    let source = |number: u32| format!("198.19.{}.{}", number / 250, number % 250 + 1);
+pub(crate) fn ban_by_lines(path: &str, count: usize) -> String {
+    let mut bans = Bans::hear();
+    let source = |number: usize| format!("198.19.{}.{}", number / 250, number % 250 + 1);
     let text: String = (0..count).map(|number| failed(&source(number))).collect();
     let start = Instant::now();
     append(path, &text);
-    for number in (0..count).rev().step_by(500) {
-        wait_for_ban(&mut table, source(number).parse().expect("an address"), start);
-    }
+    bans.wait_for(count, start);
     start.elapsed().as_secs_f64().to_string()
 }
 
-fn wait_for_ban(table: &mut Table, address: IpAddr, start: Instant) {
-    let is_banned = |table: &mut Table| {
-        let found = table.find(address, &[]).expect("a table that can be read");
-        found.iter().any(|one| one.element.list == List::Ban)
-    };
-    while !is_banned(table) {
-        assert!(start.elapsed() < Duration::from_secs(30), "{address} is banned in time");
+/// The kernel's own notifications of bans.
+struct Bans(Monitor);
+
+impl Bans {
+    fn hear() -> Self {
+        // Whatever a table of ours did not do is heard.
+        let table = Table::open("portguard").expect("a socket");
+        Self(Monitor::open("portguard", table.ownership()).expect("notifications"))
+    }
+
+    fn wait_for(&mut self, count: usize, start: Instant) {
+        let mut heard = 0;
+        while heard < count {
+            assert!(start.elapsed() < Duration::from_secs(30), "{count} are banned in time");
+            let notice = self.0.hear(Duration::from_secs(1)).expect("notifications");
+            if let Some(Notice::Change(change)) = notice {
+                heard += change.added.iter().filter(|one| one.element.list == List::Ban).count();
+            }
+        }
     }
 }

@@ -59,12 +59,7 @@ pub fn read_line(line: &[u8]) -> Option<LoggedPacket<'_>> {
     let source = address_at(&words[source_at..])?;
     let (before, behind) = (&line[..start], &words[protocol_at..end]);
     let packet = LoggedPacket { source, before, words: &words[..protocol_at], behind };
-    // Every packet has a destination and a place for the interface that it goes out by.
-    let destination = finders.destination.find(packet.words)? + " DST=".len();
-    let is_address = |byte: &u8| byte.is_ascii_hexdigit() || *byte == b':';
-    let is_whole = finders.outside.find(packet.words).is_some()
-        && packet.words.get(destination).is_some_and(is_address);
-    is_whole.then_some(packet)
+    packet.is_whole(source_at).then_some(packet)
 }
 
 /// Returns the address that a text begins with, as a word.
@@ -74,6 +69,20 @@ fn address_at(text: &[u8]) -> Option<IpAddr> {
 }
 
 impl<'a> LoggedPacket<'a> {
+    /// Returns whether it has what every packet has: a destination, mostly right behind the source,
+    /// and a place for the interface that it goes out by, mostly behind that which it came in by.
+    fn is_whole(&self, source_at: usize) -> bool {
+        let behind = |at: usize, name: &[u8]| {
+            let end = at + memchr::memchr(b' ', &self.words[at..])?;
+            self.words[end..].starts_with(name).then_some(end)
+        };
+        let out = behind(0, b" OUT=").or_else(|| FINDERS.outside.find(self.words));
+        let to = behind(source_at, b" DST=").or_else(|| FINDERS.destination.find(self.words));
+        let is_address = |byte: &u8| byte.is_ascii_hexdigit() || *byte == b':';
+        let destination = to.and_then(|at| self.words.get(at + " DST=".len()));
+        out.is_some() && destination.is_some_and(is_address)
+    }
+
     /// Returns the rule's prefix, behind the kernel's stamp.
     pub fn prefix(&self) -> &'a [u8] {
         prefix(self.before)

@@ -106,8 +106,18 @@ impl Pattern {
     /// # Errors
     /// When the search takes too long.
     pub fn search(&self, text: &str, search: &mut Search) -> Result<bool, TooManySteps> {
+        self.search_known(text, text.is_ascii(), search)
+    }
+
+    /// The same for a text of which is known whether it is ASCII.
+    pub(crate) fn search_known(
+        &self,
+        text: &str,
+        is_ascii: bool,
+        search: &mut Search,
+    ) -> Result<bool, TooManySteps> {
         match &self.program {
-            Some(program) if text.is_ascii() => {
+            Some(program) if is_ascii => {
                 let has = |finder: &Finder<'_>| finder.find(text.as_bytes()).is_some();
                 if !self.needed.is_empty() && !self.needed.iter().any(has) {
                     return Ok(false);

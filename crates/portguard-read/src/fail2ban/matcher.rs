@@ -263,13 +263,14 @@ impl Expressions {
         lines: Option<&mut VecDeque<String>>,
         search: &mut Search,
     ) -> Result<Found, TooManySteps> {
+        let is_ascii = whole.is_ascii();
         if self.ignored.len() + 2 < self.failures.len() && self.is_ignored(whole, search)? {
             return Ok(Found::Ignored);
         }
         let content;
         let mut text = whole;
         if let Some(prefix) = &self.prefix {
-            if !prefix.pattern.search(whole, search)? {
+            if !prefix.pattern.search_known(whole, is_ascii, search)? {
                 return Ok(Found::Nothing);
             }
             prefix.put_groups(whole, known, search);
@@ -285,9 +286,9 @@ impl Expressions {
                 };
             }
         }
-        for index in self.candidates(text) {
+        for index in self.candidates(text, is_ascii) {
             let expression = &self.failures[usize::from(*index)];
-            if !expression.pattern.search(text, search)? {
+            if !expression.pattern.search_known(text, is_ascii, search)? {
                 continue;
             }
             let matched = search.span(0).unwrap_or_default();
@@ -306,8 +307,8 @@ impl Expressions {
     }
 
     /// Returns which failures a text may be.
-    fn candidates(&self, text: &str) -> &[u16] {
-        let first = text.as_bytes().first().filter(|_| text.is_ascii());
+    fn candidates(&self, text: &str, is_ascii: bool) -> &[u16] {
+        let first = text.as_bytes().first().filter(|_| is_ascii);
         &self.beginning[first.map_or(self.beginning.len() - 1, |byte| usize::from(*byte))]
     }
 

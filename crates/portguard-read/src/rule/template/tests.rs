@@ -75,13 +75,13 @@ fn what_is_no_template_is_told() {
 
 #[test]
 fn the_last_place_of_a_text_is_found() {
-    for (line, text, place) in [
+    for (line, text, last) in [
         ("a from b from c", " from ", Some(8)),
         ("from", "from", Some(0)),
         (" from", " from ", None),
-        ("x  ", "  ", Some(1)),
+        ("x   ", "  ", Some(2)),
         ("", "a", None),
     ] {
-        assert_eq!(last_of(line.as_bytes(), text.as_bytes()), place, "{line}");
+        assert_eq!(last_of(line.as_bytes(), text.as_bytes()), last, "{line}");
     }
 }
