@@ -228,3 +228,53 @@ fn lines_count_at_their_own_time() {
     logs.append(&[long_ago(2).replace("03:", "05:")]);
     logs.story.wait_for_verdict("203.0.113.9", "banned");
 }
+
+#[test]
+fn lines_that_nobody_expects_stop_no_watch() {
+    let logs = log_ins("");
+    let huge = "x".repeat(10 << 20) + "\n";
+    let far_ahead = "2099-01-01T00:00:00Z door: refused x from 203.0.113.8\n".to_owned();
+    let no_time = "Feb 31 25:61:61 door: refused x from 203.0.113.7\r\n".to_owned();
+    let with_nul = "door: refused a\0b from 203.0.113.6\r\n".to_owned();
+    for odd in [far_ahead, no_time, with_nul] {
+        logs.append(&[huge.clone(), odd.clone(), odd.clone(), odd]);
+    }
+    // What is from the future counts now, and what has no time counts when it comes.
+    for source in ["203.0.113.6", "203.0.113.7", "203.0.113.8"] {
+        logs.story.wait_for_verdict(source, "banned");
+    }
+    wait_for("the long lines to be told", || logs.health().contains("3 lines were longer"));
+    let resident = resident(&logs.story);
+    assert!(resident < 64 << 20, "{resident} bytes");
+}
+
+/// Returns how much memory the daemon holds, in bytes.
+fn resident(story: &Story) -> u64 {
+    let pid = story.daemon.pid().unwrap();
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
+}
+
+#[test]
+fn sources_without_end_take_no_memory_without_end() {
+    let logs = log_ins("");
+    let mut text = String::new();
+    // More than are counted at a time, none of them a neighbour of another.
+    for number in 0..250_000_u32 {
+        let (high, low) = (number >> 16, number & 0xffff);
+        text.push_str(&line(
+            "refused",
+            &format!("u{number}"),
+            &format!("2001:{high:x}:{low:x}::1"),
+        ));
+    }
+    logs.append(&[text]);
+    logs.append(&vec![line("refused", "root", "203.0.113.9"); 3]);
+    let patience = std::time::Duration::from_secs(60);
+    lab::eventually("the last source to be banned", patience, || {
+        (logs.story.verdict("203.0.113.9") == "banned").then_some(())
+    });
+    let resident = resident(&logs.story);
+    assert!(resident < 128 << 20, "{resident} bytes");
+}
