@@ -86,8 +86,9 @@ impl Log {
         let mut kept = Vec::with_capacity(text.len());
         for line in text.split_inclusive(|byte| *byte == b'\n') {
             let has = |mark: &&str| line.windows(mark.len()).any(|part| part == mark.as_bytes());
-            number += u32::from(marks.iter().any(|mark| has(&mark)));
-            if !marks.iter().any(|mark| has(&mark)) || number % 33 == 0 {
+            let matters = marks.iter().any(has);
+            number += u32::from(matters);
+            if !matters || number.is_multiple_of(33) {
                 kept.extend_from_slice(line);
             }
         }
@@ -176,11 +177,8 @@ pub(crate) fn read(arguments: &[String]) {
     let mut window = Window::new(5, Duration::from_secs(600));
     let mut often: HashSet<IpAddr> = HashSet::new();
     counts(&mut readers, &mut |judgement| {
-        if let Some((source, _, _, at)) = failure(&judgement) {
-            if window.hit(source, at) {
-                often.insert(source);
-            }
-        }
+        let failed = failure(&judgement).filter(|(source, _, _, at)| window.hit(*source, *at));
+        often.extend(failed.map(|(source, ..)| source));
     });
     println!("{lines} {failures} {} {seconds} {megabytes}", often.len());
 }

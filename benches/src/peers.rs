@@ -41,8 +41,8 @@ fn unpacked(package: &str) -> Option<PathBuf> {
     let got = run(&["apt-get", "download", "-qq", package])
         || (run(&["apt-get", "update", "-qq"]) && run(&["apt-get", "download", "-qq", package]));
     let archive = fs::read_dir(folder()).into_iter().flatten().flatten().find_map(|entry| {
-        let name = entry.file_name().to_str()?.to_owned();
-        (name.starts_with(&format!("{package}_")) && name.ends_with(".deb")).then(|| entry.path())
+        let is_ours = entry.file_name().to_str()?.starts_with(&format!("{package}_"));
+        is_ours.then(|| entry.path())
     });
     let is_there = got
         && archive.is_some_and(|archive| {
@@ -60,7 +60,7 @@ fn millions(mut command: Command, lines: usize) -> Option<f64> {
     let status = command.stdout(Stdio::null()).stderr(Stdio::null()).status().ok()?;
     let seconds = start.elapsed().as_secs_f64();
     if !status.success() {
-        eprintln!("bench: {:?} failed", command.get_program());
+        eprintln!("bench: {} failed", command.get_args().next().unwrap_or_default().display());
         return None;
     }
     #[expect(clippy::cast_precision_loss, reason = "some millions of lines")]
@@ -74,7 +74,7 @@ fn on_one_core(program: &Path) -> Command {
 }
 
 fn lines_of(path: &Path) -> usize {
-    fs::read(path).map_or(0, |text| text.iter().filter(|byte| **byte == b'\n').count())
+    fs::read(path).map_or(0, |text| text.split_inclusive(|byte| *byte == b'\n').count())
 }
 
 /// fail2ban-regex with its own sshd filter, on the first so many lines.

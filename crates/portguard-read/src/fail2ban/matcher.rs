@@ -3,26 +3,27 @@
 //! A connection's lines may belong together (`<F-MLFID>`): one names the user, another the address,
 //! and only a third one says that it failed. What is known of such a session is kept.
 
+mod expressions;
 mod names;
 mod session;
 
-use std::{borrow::Cow, collections::VecDeque, net::IpAddr, sync::Arc};
+use std::{borrow::Cow, collections::VecDeque, net::IpAddr};
 
 use crate::{
     fields::Fields,
     judgement::{Judgement, Sighting, Who},
-    python_regex::{Pattern, PatternError, Search, TooManySteps},
+    python_regex::{PatternError, Search, TooManySteps},
 };
 
 use self::{
-    names::{Marks, Names, Role},
+    expressions::{Expression, Expressions, Found},
+    names::Marks,
     session::{Sessions, Standing},
 };
 
 use super::{
     Filter,
     date::{Clock, DateFinder},
-    pattern::expand,
 };
 
 /// How long the time of the last line stands in for a line that has none, in seconds.
@@ -48,35 +49,6 @@ pub struct Matcher {
     text: String,
     known: Fields,
     search: Search,
-}
-
-/// The expressions of a filter.
-#[derive(Debug)]
-struct Expressions {
-    prefix: Option<Expression>,
-    failures: Vec<Expression>,
-    ignored: Vec<Expression>,
-    /// Which failures can begin with each byte of ASCII; the last are those of all other texts.
-    beginning: Vec<Vec<u16>>,
-    marks: Marks,
-    names: Arc<[String]>,
-}
-
-/// One expression.
-#[derive(Debug)]
-struct Expression {
-    pattern: Pattern,
-    /// What each group finds. Those that stand in for others come last, by their names.
-    groups: Vec<(usize, Role, u16)>,
-    /// The groups of lines that are skipped.
-    skipped: Vec<usize>,
-}
-
-/// What the expressions say of a text.
-enum Found {
-    Failure,
-    Ignored,
-    Nothing,
 }
 
 impl Matcher {
@@ -228,176 +200,6 @@ fn unseamed(text: &[u8]) -> &[u8] {
     let mut pieces = text.chunk_by(|a, b| a.is_ascii_alphanumeric() || b.is_ascii_alphanumeric());
     let first = pieces.next().unwrap_or_default();
     pieces.fold(first, |best, piece| if piece.len() > best.len() { piece } else { best })
-}
-
-impl Expressions {
-    fn new(filter: &Filter) -> Result<Self, PatternError> {
-        let together = filter.maxlines > 1;
-        let with_hosts = filter.usedns.as_deref() != Some("no");
-        let mut names = Names::default();
-        let marks = names.marks();
-        let mut compile = |regex: &String| {
-            let pattern = Pattern::new(&expand(regex, with_hosts), together)?;
-            Ok(Expression::new(pattern, &mut names))
-        };
-        let mut all =
-            |regexes: &[String]| regexes.iter().map(&mut compile).collect::<Result<Vec<_>, _>>();
-        let (failures, ignored) = (all(&filter.failregex)?, all(&filter.ignoreregex)?);
-        let prefix = filter.prefregex.as_ref().map(&mut compile).transpose()?;
-        Ok(Self {
-            beginning: beginning(&failures),
-            prefix,
-            failures,
-            ignored,
-            marks,
-            names: names.all(),
-        })
-    }
-
-    /// Returns what a text is, and puts what its groups are among what is known. `lines` are those
-    /// that are looked at together.
-    fn judge(
-        &self,
-        whole: &str,
-        known: &mut Fields,
-        lines: Option<&mut VecDeque<String>>,
-        search: &mut Search,
-    ) -> Result<Found, TooManySteps> {
-        let is_ascii = whole.is_ascii();
-        if self.ignored.len() + 2 < self.failures.len() && self.is_ignored(whole, search)? {
-            return Ok(Found::Ignored);
-        }
-        let content;
-        let mut text = whole;
-        if let Some(prefix) = &self.prefix {
-            if !prefix.pattern.search_known(whole, is_ascii, search)? {
-                return Ok(Found::Nothing);
-            }
-            prefix.put_groups(whole, known, search);
-            let rest = prefix.span_of(self.marks.content, search).filter(|(from, to)| from < to);
-            known.remove(self.marks.content);
-            if let Some((from, to)) = rest {
-                // The content mostly ends where its line does.
-                text = if &whole[to..] == "\n" {
-                    &whole[from..]
-                } else {
-                    content = format!("{}\n", &whole[from..to]);
-                    &content
-                };
-            }
-        }
-        for index in self.candidates(text, is_ascii) {
-            let expression = &self.failures[usize::from(*index)];
-            if !expression.pattern.search_known(text, is_ascii, search)? {
-                continue;
-            }
-            let matched = search.span(0).unwrap_or_default();
-            expression.put_groups(text, known, search);
-            let left = lines.is_some().then(|| expression.lines_left(search, text));
-            let ignorable = if lines.is_some() { whole_lines(text, matched) } else { text };
-            if self.is_ignored(ignorable, search)? {
-                return Ok(Found::Ignored);
-            }
-            if let Some((lines, left)) = lines.zip(left) {
-                *lines = left;
-            }
-            return Ok(Found::Failure);
-        }
-        Ok(Found::Nothing)
-    }
-
-    /// Returns which failures a text may be.
-    fn candidates(&self, text: &str, is_ascii: bool) -> &[u16] {
-        let first = text.as_bytes().first().filter(|_| is_ascii);
-        &self.beginning[first.map_or(self.beginning.len() - 1, |byte| usize::from(*byte))]
-    }
-
-    fn is_ignored(&self, text: &str, search: &mut Search) -> Result<bool, TooManySteps> {
-        for expression in &self.ignored {
-            if expression.pattern.search(text, search)? {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-}
-
-/// Returns which expressions can begin with each byte of ASCII, and last, all.
-fn beginning(failures: &[Expression]) -> Vec<Vec<u16>> {
-    let numbered = || failures.iter().zip(0..);
-    let with = |byte: u8| {
-        let may = |one: &Expression| one.pattern.begins_with(byte);
-        numbered().filter_map(|(one, number)| may(one).then_some(number)).collect()
-    };
-    let all = numbered().map(|(_, number)| number).collect();
-    (0..128).map(with).chain([all]).collect()
-}
-
-impl Expression {
-    fn new(pattern: Pattern, names: &mut Names) -> Self {
-        let of_group = |(number, name): &(usize, String)| {
-            let (role, meant) = names.of_group(name);
-            (name.clone(), (*number, role, meant))
-        };
-        let mut groups: Vec<_> = pattern.groups().iter().map(of_group).collect();
-        groups.sort_by_key(|(name, (number, role, _))| match role {
-            Role::Plain => (false, String::new(), *number),
-            Role::Instead | Role::Added => (true, name.clone(), *number),
-        });
-        let skipped = pattern.groups().iter().filter(|(_, name)| name.starts_with("skiplines"));
-        let skipped = skipped.map(|(number, _)| *number).collect();
-        Self { groups: groups.into_iter().map(|(_, group)| group).collect(), pattern, skipped }
-    }
-
-    /// Puts what the groups matched among what is known.
-    fn put_groups(&self, text: &str, known: &mut Fields, search: &Search) {
-        for (number, role, name) in &self.groups {
-            let Some((start, end)) = search.span(*number) else { continue };
-            let value = &text[start..end];
-            let before = known.of(*name).filter(|before| !before.is_empty());
-            match (role, before) {
-                (Role::Plain, _) | (Role::Instead | Role::Added, None) => known.set(*name, value),
-                (Role::Instead, Some(_)) => {}
-                (Role::Added, Some(before)) => {
-                    let both = format!("{before}, {value}");
-                    known.set(*name, &both);
-                }
-            }
-        }
-    }
-
-    fn span_of(&self, name: u16, search: &Search) -> Option<(usize, usize)> {
-        let (number, ..) = self.groups.iter().find(|(_, _, known)| *known == name)?;
-        search.span(*number)
-    }
-
-    /// Returns the lines of a text that a match leaves for the next lines: those around it, and
-    /// those that it skipped.
-    fn lines_left(&self, search: &Search, text: &str) -> VecDeque<String> {
-        let (start, end) = search.span(0).unwrap_or_default();
-        let skipped: Vec<_> =
-            self.skipped.iter().filter_map(|number| search.span(*number)).collect();
-        let mut left = VecDeque::new();
-        let mut at = 0;
-        for line in text.split_inclusive('\n') {
-            let (from, to) = (at, at + line.len());
-            at = to;
-            let is_matched = from < end.max(start + 1) && to > start;
-            let is_skipped = skipped.iter().any(|(first, last)| *first <= from && to <= *last);
-            if !is_matched || is_skipped {
-                left.push_back(line.to_owned());
-            }
-        }
-        left
-    }
-}
-
-/// Returns the lines that a span of a text lies in.
-fn whole_lines(text: &str, (start, end): (usize, usize)) -> &str {
-    let first = text[..start].rfind('\n').map_or(0, |at| at + 1);
-    let behind = end.max(start + 1) - 1;
-    let last = text[behind..].find('\n').map_or(text.len(), |at| behind + at + 1);
-    &text[first..last]
 }
 
 /// Returns who failed: what the filter says, or else the address, or else the host.

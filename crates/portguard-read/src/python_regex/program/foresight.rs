@@ -1,0 +1,118 @@
+//! What can be told of a match before it is tried.
+
+use fancy_regex::Expr;
+
+use super::{Place, Set, Step, groups};
+
+/// Most literals of which a text must have one.
+const MOST_NEEDED: usize = 16;
+
+/// How many steps are followed to tell what comes next.
+const MOST_FOLLOWED: u32 = 200;
+
+/// Returns what a text has to begin with at a step; `None` if that can not be told.
+pub(super) fn begins(steps: &[Step], at: usize) -> Option<Set> {
+    first_bytes(steps, at, &mut MOST_FOLLOWED.clone())
+}
+
+fn first_bytes(steps: &[Step], at: usize, left: &mut u32) -> Option<Set> {
+    *left = left.checked_sub(1)?;
+    let mut from = |at: usize| first_bytes(steps, at, left);
+    match &steps[at] {
+        Step::Byte(byte) => Some(Set::of(|other| other == *byte)),
+        Step::Text(text) => Some(Set::of(|other| other == text[0])),
+        Step::One(set) => Some(*set),
+        Step::Run(run) if run.least > 0 => Some(run.set),
+        Step::Run(run) => both(run.set, &from(at + 1)?),
+        Step::Split(split) => both(from(split.first)?, &from(split.second)?),
+        Step::Jump(to) => from(*to),
+        Step::Save(_) | Step::Assert(_) | Step::Ahead(_) => from(at + 1),
+        Step::Look { end, .. } => from(*end),
+        Step::If { otherwise, .. } => both(from(at + 1)?, &from(*otherwise)?),
+        Step::Again { .. } | Step::Match => None,
+    }
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "as its callers have it")]
+fn both(mut one: Set, other: &Set) -> Option<Set> {
+    one.add(other);
+    Some(one)
+}
+
+/// Returns whether a program matches at the beginning of a text only.
+pub(super) fn is_held(steps: &[Step]) -> bool {
+    is_held_from(steps, 0, &mut MOST_FOLLOWED.clone())
+}
+
+/// Returns whether every way from a step begins at the beginning of the text.
+fn is_held_from(steps: &[Step], at: usize, left: &mut u32) -> bool {
+    let Some(fewer) = left.checked_sub(1) else { return false };
+    *left = fewer;
+    let mut from = |at: usize| is_held_from(steps, at, left);
+    match &steps[at] {
+        Step::Assert(Place::TextStart) => true,
+        Step::Save(_) | Step::Assert(_) => from(at + 1),
+        Step::Jump(to) => from(*to),
+        Step::Look { end, .. } => from(*end),
+        Step::Split(split) => from(split.first) && from(split.second),
+        _ => false,
+    }
+}
+
+/// Returns which texts have to come once a group is there: what a condition on it says that stands in
+/// every match, behind the group.
+pub(super) fn ahead(expr: &Expr) -> Vec<(usize, Vec<u8>)> {
+    let Expr::Concat(parts) = expr else { return Vec::new() };
+    let of_condition = |(at, part): (usize, &Expr)| {
+        let Expr::Conditional { condition, true_branch, .. } = part else { return None };
+        let Expr::BackrefExistsCondition { group, .. } = condition.as_ref() else { return None };
+        let text = needed(true_branch)?.into_iter().next().filter(|_| !is_choice(true_branch))?;
+        let is_before = *group <= parts[..at].iter().map(groups).sum();
+        is_before.then_some((*group, text))
+    };
+    parts.iter().enumerate().filter_map(of_condition).collect()
+}
+
+fn is_choice(expr: &Expr) -> bool {
+    matches!(expr, Expr::Alt(_)) || expr.children_iter().any(is_choice)
+}
+
+/// Returns texts of which each match contains one.
+pub(super) fn needed(expr: &Expr) -> Option<Vec<Vec<u8>>> {
+    match expr {
+        Expr::Literal { val, casei: false } => Some(vec![val.as_bytes().to_vec()]),
+        Expr::Group(inner) => needed(inner),
+        Expr::Repeat { child, lo, .. } if *lo > 0 => needed(child),
+        Expr::Concat(parts) => {
+            let shortest = |texts: &Vec<Vec<u8>>| texts.iter().map(Vec::len).min().unwrap_or(0);
+            // Of those as long, the first: `Failed ` is in fewer lines than ` from `.
+            together(parts).into_iter().rev().max_by_key(shortest)
+        }
+        Expr::Alt(choices) => {
+            let all: Vec<Vec<Vec<u8>>> = choices.iter().map(needed).collect::<Option<_>>()?;
+            let all = all.concat();
+            (all.len() <= MOST_NEEDED).then_some(all)
+        }
+        _ => None,
+    }
+}
+
+/// Returns what the parts of a sequence need, letters that follow each other joined.
+fn together(parts: &[Expr]) -> Vec<Vec<Vec<u8>>> {
+    let mut all = Vec::new();
+    let mut text = Vec::new();
+    for part in parts {
+        if let Expr::Literal { val, casei: false } = part {
+            text.extend_from_slice(val.as_bytes());
+            continue;
+        }
+        if !text.is_empty() {
+            all.push(vec![std::mem::take(&mut text)]);
+        }
+        all.extend(needed(part));
+    }
+    if !text.is_empty() {
+        all.push(vec![text]);
+    }
+    all
+}
