@@ -15,7 +15,7 @@ use lab::{Daemon, Lab, program};
 use portguard_core::{Failing, List, Tally, Timestamp, Window};
 use portguard_linux::nft::{Monitor, Notice, Table};
 use portguard_read::{
-    Judgement, Reader,
+    Judgement, Reader, Readers,
     fail2ban::{self, Files},
     rule::built_in,
 };
@@ -142,8 +142,8 @@ impl Read {
 /// Reads a log by a rule and prints what was found.
 pub(crate) fn read(arguments: &[String]) {
     let [rule, path] = arguments else { panic!("a rule and a log are expected") };
-    let mut readers = readers(rule);
-    let counts = |readers: &mut [Reader], hand: &mut dyn FnMut(Judgement)| -> u64 {
+    let mut readers = Readers::new(readers(rule)).expect("few texts");
+    let counts = |readers: &mut Readers, hand: &mut dyn FnMut(Judgement)| -> u64 {
         let file = File::open(path).expect("a log");
         let mut block = Vec::with_capacity(2 * BLOCK);
         let mut lines = 0;
@@ -152,12 +152,17 @@ pub(crate) fn read(arguments: &[String]) {
             (&file).take(BLOCK as u64).read_to_end(&mut block).expect("a readable log");
             let is_over = block.len() == before;
             let end = block.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-            for reader in &mut *readers {
-                lines += reader.take_all(&block[..end], NOW, &mut |_, judgement| hand(judgement));
-            }
+            lines += match readers.single() {
+                Some(reader) => {
+                    reader.take_all(&block[..end], NOW, &mut |_, judgement| hand(judgement))
+                }
+                None => {
+                    readers.take_all(&block[..end], NOW, &mut |_, _, judgement| hand(judgement))
+                }
+            };
             block.drain(..end);
             if is_over {
-                return lines / readers.len() as u64;
+                return lines;
             }
         }
     };
@@ -209,7 +214,7 @@ fn readers(rule: &str) -> Vec<Reader> {
         Some(name) => vec![of_filter(name).expect("a filter")],
         None => {
             let rule = built_in(rule).expect("a rule").expect("a rule that is written well");
-            vec![Reader::of_rule(rule, zone).expect("a rule")]
+            vec![Reader::of_rule(rule, zone)]
         }
     }
 }

@@ -18,7 +18,7 @@ type Pair = (Reader, Reader);
 
 static READERS: LazyLock<Mutex<Vec<Pair>>> = LazyLock::new(|| {
     let reader = |name: &str| Reader::of_rule(built_in(name).unwrap().unwrap(), TimeZone::UTC);
-    let pair = |name: &&str| (reader(name).unwrap(), reader(name).unwrap());
+    let pair = |name: &&str| (reader(name), reader(name));
     Mutex::new(NAMES.iter().map(pair).collect())
 });
 

@@ -278,3 +278,29 @@ fn sources_without_end_take_no_memory_without_end() {
     let resident = resident(&logs.story);
     assert!(resident < 128 << 20, "{resident} bytes");
 }
+
+#[test]
+fn host_names_are_looked_up_if_the_filter_wants_that_and_throttle_at_most() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("filter.d")).unwrap();
+    fs::write(folder.path().join("filter.d/door.conf"), FILTER).unwrap();
+    let hosts = folder.path().join("hosts");
+    fs::write(&hosts, "127.0.0.1 localhost\n203.0.113.77 bad.example\n203.0.113.78 raw.example\n")
+        .unwrap();
+    let lab = lab::Lab::new();
+    lab.guarded().cover(Path::new("/etc/hosts"), &hosts);
+    let configuration = configuration(folder.path());
+    let looking = configuration.replace("fail2ban:door", "fail2ban:door[usedns=yes]");
+    let logs = Logs { story: Story::in_lab(lab, &looking), folder };
+    logs.refuse("bad.example", 3);
+    logs.refuse("127.0.0.1.evil name", 3);
+    logs.story.wait_for_verdict("203.0.113.77", "throttled");
+    // Without it names are counted, and that is told.
+    logs.story.daemon.configure(&configuration);
+    logs.story.daemon.reload();
+    wait_for("names to be counted", || {
+        logs.refuse("raw.example", 1);
+        logs.health().contains("matches name no address")
+    });
+    assert_eq!(logs.story.verdict("203.0.113.78"), "none");
+}

@@ -35,6 +35,8 @@ pub struct Pattern {
     translated: String,
     /// Reads ASCII text, if the expression is of a kind that it can.
     program: Option<Program>,
+    /// Lists of texts: each match contains one of every list.
+    texts: Vec<Vec<Vec<u8>>>,
     /// What every match of the program contains one of, if it is worth to look for that first.
     needed: Vec<Finder<'static>>,
     /// Reads any text; compiled when it is first asked.
@@ -97,7 +99,8 @@ impl Pattern {
         let needed = program.iter().filter(is_worth);
         let needed = needed.flat_map(|program| &program.needed);
         let needed = needed.map(|text| Finder::new(text).into_owned()).collect();
-        Ok(Self { translated, program, needed, engine, groups })
+        let texts = program::each_needed(&tree.expr);
+        Ok(Self { translated, program, texts, needed, engine, groups })
     }
 
     /// Searches for the first match in a text that ends with a line end; its groups are in `search`
@@ -159,9 +162,9 @@ impl Pattern {
         begins.and_then(|program| program.begins).is_none_or(|set| set.has(byte))
     }
 
-    /// Returns texts of which each match contains one; none if there are no such texts.
-    pub fn needed(&self) -> &[Vec<u8>] {
-        self.program.as_ref().map_or(&[], |program| &program.needed)
+    /// Returns lists of texts: each match contains one of every list.
+    pub fn needed(&self) -> &[Vec<Vec<u8>>] {
+        &self.texts
     }
 }
 

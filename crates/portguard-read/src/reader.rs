@@ -16,9 +16,15 @@ use crate::{
 #[derive(Debug)]
 pub struct Reader {
     engine: Engine,
+    /// Texts of which every line that may mean something contains one, if there are any.
+    needed: Vec<Vec<u8>>,
     sieve: Option<Sieve>,
     clock: Clock,
-    /// The last line that meant nothing: its time may be that of the next one, if that has none.
+    /// How many lines are looked at together.
+    together: usize,
+    /// So many of the next lines may mean something, since one of those before them may.
+    open: usize,
+    /// The last lines that nobody looked at: their times, or they themselves, may matter to the next.
     passed: Vec<u8>,
 }
 
@@ -30,13 +36,10 @@ enum Engine {
 
 impl Reader {
     /// Makes one of our own rules ready, for times of a zone.
-    ///
-    /// # Errors
-    /// When a built-in form of time does not compile.
-    pub fn of_rule(rule: Rule, zone: TimeZone) -> Result<Self, PatternError> {
-        let sieve = Sieve::new(rule.needed());
-        let reader = RuleReader::new(rule, zone.clone())?;
-        Ok(Self::new(Engine::Own(Box::new(reader)), sieve, zone))
+    pub fn of_rule(rule: Rule, zone: TimeZone) -> Self {
+        let needed = rule.needed();
+        let reader = RuleReader::new(rule, zone.clone());
+        Self::new(Engine::Own(Box::new(reader)), needed, 1, zone)
     }
 
     /// Makes one of fail2ban's filters ready, for times of a zone.
@@ -45,28 +48,26 @@ impl Reader {
     /// When one of its expressions does not compile; it is named.
     pub fn of_filter(filter: &Filter, zone: TimeZone) -> Result<Self, PatternError> {
         let matcher = Matcher::new(filter)?;
-        let sieve = Sieve::new(matcher.needed());
-        Ok(Self::new(Engine::Fail2ban(Box::new(matcher)), sieve, zone))
+        let (needed, together) = (matcher.needed(), matcher.lines_together());
+        Ok(Self::new(Engine::Fail2ban(Box::new(matcher)), needed, together, zone))
     }
 
-    fn new(engine: Engine, sieve: Option<Sieve>, zone: TimeZone) -> Self {
-        Self { engine, sieve, clock: Clock { now: 0, zone }, passed: Vec::new() }
+    fn new(engine: Engine, needed: Vec<Vec<u8>>, together: usize, zone: TimeZone) -> Self {
+        let sieve = Sieve::new(needed.clone());
+        let needed = if sieve.is_some() { needed } else { Vec::new() };
+        let clock = Clock { now: 0, zone };
+        Self { engine, needed, sieve, clock, together, open: 0, passed: Vec::new() }
     }
 
     /// Takes one line, without its end, and returns what it is. `given` is its time if that is known
     /// from elsewhere, as the journal's is; `now` is the present; both in seconds since 1970.
     pub fn take(&mut self, line: &[u8], given: Option<i64>, now: i64) -> Judgement {
-        self.clock.now = now;
-        if self.sieve.as_ref().is_some_and(|sieve| sieve.find(line).is_none()) {
-            self.passed.clear();
-            self.passed.extend_from_slice(line);
-            return Judgement::Nothing;
+        let may_matter = self.sieve.as_ref().is_none_or(|sieve| sieve.find(line).is_some());
+        if self.wants(may_matter) {
+            return self.judge(b"", line, given, now);
         }
-        let passed = std::mem::take(&mut self.passed);
-        let judgement = self.judge(&passed, line, given);
-        self.passed = passed;
-        self.passed.clear();
-        judgement
+        self.pass(line);
+        Judgement::Nothing
     }
 
     /// Takes a text of whole lines, hands over those that are anything but nothing, each with what
@@ -77,33 +78,85 @@ impl Reader {
         now: i64,
         hand: &mut dyn FnMut(&[u8], Judgement),
     ) -> u64 {
-        self.clock.now = now;
         let (mut lines, mut rest) = (0, text);
         while !rest.is_empty() {
+            let next = || Some((0, memchr::memchr(b'\n', rest).unwrap_or(rest.len())));
             let found = match &self.sieve {
-                Some(sieve) => sieve.line(rest),
-                None => Some((0, memchr::memchr(b'\n', rest).unwrap_or(rest.len()))),
+                Some(sieve) if self.open == 0 => sieve.line(rest),
+                _ => next(),
             };
             let Some((start, end)) = found else {
-                let ends = memchr::memchr_iter(b'\n', rest).count() as u64;
-                return lines + ends + u64::from(!rest.ends_with(b"\n"));
+                self.pass(rest.strip_suffix(b"\n").unwrap_or(rest));
+                return lines + count_lines(rest);
             };
-            lines += 1 + memchr::memchr_iter(b'\n', &rest[..start]).count() as u64;
-            let judgement = self.judge(last_line(&rest[..start]), &rest[start..end], None);
+            lines += 1 + count_lines(&rest[..start]);
+            let line = &rest[start..end];
+            let may_matter = self.open == 0
+                || self.sieve.as_ref().is_none_or(|sieve| sieve.find(line).is_some());
+            self.wants(may_matter);
+            let judgement = self.judge(&rest[..start], line, None, now);
             if !matches!(judgement, Judgement::Nothing) {
-                hand(&rest[start..end], judgement);
+                hand(line, judgement);
             }
             rest = rest.get(end + 1..).unwrap_or_default();
         }
         lines
     }
 
-    /// Returns what a line is. `before` is the line before it, if nobody looked at that one.
-    fn judge(&mut self, before: &[u8], line: &[u8], given: Option<i64>) -> Judgement {
-        match &mut self.engine {
-            Engine::Own(reader) => reader.take(line, given, self.clock.now),
-            Engine::Fail2ban(matcher) => matcher.take(before, &text(line), given, &self.clock),
+    /// Returns texts of which every line that may mean something contains one; none if every line
+    /// may.
+    pub(crate) fn needed(&self) -> &[Vec<u8>] {
+        &self.needed
+    }
+
+    /// Returns whether the next line is to be looked at whatever it contains.
+    pub(crate) fn is_open(&self) -> bool {
+        self.open > 0
+    }
+
+    /// Returns whether a line is to be looked at: if it may mean something, so may those that are
+    /// looked at together with it.
+    pub(crate) fn wants(&mut self, may_matter: bool) -> bool {
+        let wants = may_matter || self.open > 0;
+        self.open = if may_matter { self.together - 1 } else { self.open.saturating_sub(1) };
+        wants
+    }
+
+    /// Takes note of lines that mean nothing by themselves, without the end of the last.
+    pub(crate) fn pass(&mut self, lines: &[u8]) {
+        let kept = last_lines(lines, self.together.max(2) - 1);
+        if kept.len() < lines.len() || self.together <= 2 {
+            self.passed.clear();
         }
+        self.passed.extend_from_slice(kept);
+        self.passed.push(b'\n');
+        let surplus = self.passed.len() - last_lines(&self.passed, self.together.max(2)).len();
+        self.passed.drain(..surplus);
+    }
+
+    /// Returns what a line is. `before` are the lines before it that nobody looked at, beside those
+    /// that were passed.
+    pub(crate) fn judge(
+        &mut self,
+        before: &[u8],
+        line: &[u8],
+        given: Option<i64>,
+        now: i64,
+    ) -> Judgement {
+        self.clock.now = now;
+        let Engine::Fail2ban(matcher) = &mut self.engine else {
+            let Engine::Own(reader) = &mut self.engine else { return Judgement::Nothing };
+            return reader.take(line, given, now);
+        };
+        if self.passed.is_empty() {
+            return matcher.take(before, &text(line), given, &self.clock);
+        }
+        let mut passed = std::mem::take(&mut self.passed);
+        passed.extend_from_slice(before);
+        let judgement = matcher.take(&passed, &text(line), given, &self.clock);
+        passed.clear();
+        self.passed = passed;
+        judgement
     }
 
     /// Returns how many lines took too many steps to tell whether they match.
@@ -120,10 +173,17 @@ fn text(bytes: &[u8]) -> Cow<'_, str> {
     std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
 }
 
-/// Returns the last of some whole lines, without its end.
-fn last_line(lines: &[u8]) -> &[u8] {
-    let lines = lines.strip_suffix(b"\n").unwrap_or(lines);
-    memchr::memrchr(b'\n', lines).map_or(lines, |end| &lines[end + 1..])
+/// Returns how many lines a text has.
+pub(crate) fn count_lines(text: &[u8]) -> u64 {
+    let is_open = !text.is_empty() && !text.ends_with(b"\n");
+    memchr::memchr_iter(b'\n', text).count() as u64 + u64::from(is_open)
+}
+
+/// Returns the last so many of some lines.
+fn last_lines(lines: &[u8], most: usize) -> &[u8] {
+    let whole = lines.strip_suffix(b"\n").unwrap_or(lines);
+    let start = memchr::memrchr_iter(b'\n', whole).nth(most - 1);
+    start.map_or(lines, |end| &lines[end + 1..])
 }
 
 #[cfg(test)]
@@ -147,7 +207,7 @@ mod tests {
         let text = "Aug 14 09:59:57 h x: y\nno 192.0.2.7\n\n1786701500 no 192.0.2.8\n1786701550 z\n no 192.0.2.9\r\nyes to 192.0.2.1";
         let readers = || {
             [
-                Reader::of_rule(rule.as_ref().unwrap().clone(), TimeZone::UTC).unwrap(),
+                Reader::of_rule(rule.as_ref().unwrap().clone(), TimeZone::UTC),
                 Reader::of_filter(&filter, TimeZone::UTC).unwrap(),
             ]
         };
@@ -166,6 +226,46 @@ mod tests {
             assert_eq!(lines, 7);
             assert!(each.len() >= 2, "{each:?}");
             assert_eq!(all, each);
+        }
+    }
+
+    #[test]
+    fn lines_that_belong_together_are_found_though_most_are_sieved_out() {
+        let filter = Filter {
+            failregex: vec![r"^beginning of <HOST>$<SKIPLINES>^end$".into()],
+            maxlines: 4,
+            ..Filter::default()
+        };
+        let x = "x\n".repeat(9);
+        let text =
+            format!("{x}beginning of 192.0.2.7\nx\nend\n{x}beginning of 192.0.2.8\n{x}end\n{x}");
+        let found = |take: &mut dyn FnMut(&mut Reader, &mut Vec<String>)| {
+            let mut reader = Reader::of_filter(&filter, TimeZone::UTC).unwrap();
+            assert!(!reader.needed().is_empty());
+            let mut found = Vec::new();
+            take(&mut reader, &mut found);
+            found
+        };
+        let note = |judgement: &Judgement, found: &mut Vec<String>| {
+            if let Judgement::Failure(one) = judgement {
+                found.push(one.who.to_string());
+            }
+        };
+        let as_a_whole = found(&mut |reader, found| {
+            reader.take_all(text.as_bytes(), 0, &mut |_, judgement| note(&judgement, found));
+        });
+        let by_line = found(&mut |reader, found| {
+            for line in text.lines() {
+                note(&reader.take(line.as_bytes(), None, 0), found);
+            }
+        });
+        let in_parts = found(&mut |reader, found| {
+            for line in text.split_inclusive('\n') {
+                reader.take_all(line.as_bytes(), 0, &mut |_, judgement| note(&judgement, found));
+            }
+        });
+        for found in [as_a_whole, by_line, in_parts] {
+            assert_eq!(found, ["192.0.2.7"]);
         }
     }
 }

@@ -36,7 +36,6 @@ use serde_json::Value;
 use crate::{
     fields::Fields,
     judgement::{Judgement, Sighting, Who},
-    python_regex::PatternError,
     stamp::Stamps,
 };
 
@@ -127,6 +126,11 @@ impl Rule {
     /// Returns the programs whose lines it reads; none: anybody's.
     pub fn programs(&self) -> impl Iterator<Item = String> {
         self.programs.iter().map(|name| String::from_utf8_lossy(name).into_owned())
+    }
+
+    /// Returns the lines of its own examples.
+    pub fn examples(&self) -> impl Iterator<Item = String> {
+        self.examples.iter().map(|example| example.line.clone())
     }
 
     /// Returns texts of which every line that is anything contains one; none if there are no such
@@ -221,11 +225,8 @@ fn is_of(name: &[u8], program: &[u8]) -> bool {
 
 impl RuleReader {
     /// Makes ready to read.
-    ///
-    /// # Errors
-    /// When a built-in form of time does not compile.
-    pub fn new(rule: Rule, zone: TimeZone) -> Result<Self, PatternError> {
-        Ok(Self { rule, stamps: Stamps::anywhere(zone)?, too_slow: 0 })
+    pub fn new(rule: Rule, zone: TimeZone) -> Self {
+        Self { rule, stamps: Stamps::anywhere(zone), too_slow: 0 }
     }
 
     /// Takes one line, without its end, and returns what it is. `given` is its time if that is known

@@ -3,10 +3,7 @@
 
 use jiff::{Timestamp, civil, tz::TimeZone};
 
-use crate::{
-    fail2ban::date::{Clock, DateFinder},
-    python_regex::PatternError,
-};
+use crate::fail2ban::date::{Clock, DateFinder};
 
 /// Length of `Nov 20 10:11:12`.
 const CLASSIC: usize = 15;
@@ -22,26 +19,22 @@ const MONTHS: [&[u8; 3]; 12] = [
 #[derive(Debug)]
 pub struct Stamps {
     zone: TimeZone,
+    /// Where times are looked for that are written otherwise than the system log has them.
+    others: Option<&'static str>,
     last: Option<([u8; CLASSIC], Option<i64>)>,
-    finder: DateFinder,
+    /// Made when it is first needed: most logs have no such times.
+    finder: Option<DateFinder>,
 }
 
 impl Stamps {
     /// Reads the times that lines begin with, in a zone.
-    ///
-    /// # Errors
-    /// When a built-in form of time does not compile.
-    pub fn at_beginning(zone: TimeZone) -> Result<Self, PatternError> {
-        let finder = DateFinder::new(Some("{^LN-BEG}"))?;
-        Ok(Self { zone, last: None, finder })
+    pub fn at_beginning(zone: TimeZone) -> Self {
+        Self { zone, others: Some("{^LN-BEG}"), last: None, finder: None }
     }
 
     /// Reads times wherever they stand in a line's head, in a zone.
-    ///
-    /// # Errors
-    /// When a built-in form of time does not compile.
-    pub fn anywhere(zone: TimeZone) -> Result<Self, PatternError> {
-        Ok(Self { zone, last: None, finder: DateFinder::new(None)? })
+    pub fn anywhere(zone: TimeZone) -> Self {
+        Self { zone, others: None, last: None, finder: None }
     }
 
     /// Returns the time of a line in seconds since 1970, read at `now`. One without a year is of the
@@ -50,7 +43,7 @@ impl Stamps {
         let Some(head) = line.first_chunk::<CLASSIC>().filter(|head| is_classic(head)) else {
             let head = String::from_utf8_lossy(&line[..line.len().min(HEAD)]);
             let clock = Clock { now, zone: self.zone.clone() };
-            return self.finder.find(&format!("{head}\n"), &clock)?.at;
+            return self.finder()?.find(&format!("{head}\n"), &clock)?.at;
         };
         if let Some((_, at)) = self.last.as_ref().filter(|(last, _)| last == head) {
             return *at;
@@ -58,6 +51,14 @@ impl Stamps {
         let at = self.classic(head, now);
         self.last = Some((*head, at));
         at
+    }
+
+    fn finder(&mut self) -> Option<&mut DateFinder> {
+        if self.finder.is_none() {
+            // The built-in forms compile; a test of theirs says so.
+            self.finder = DateFinder::new(self.others).ok();
+        }
+        self.finder.as_mut()
     }
 
     fn classic(&self, head: &[u8; CLASSIC], now: i64) -> Option<i64> {
@@ -97,7 +98,7 @@ mod tests {
     const NOW: i64 = 1_786_701_600;
 
     fn check(line: &str, expected: Option<&str>) {
-        let mut stamps = Stamps::at_beginning(TimeZone::UTC).unwrap();
+        let mut stamps = Stamps::at_beginning(TimeZone::UTC);
         for _ in 0..2 {
             let at = stamps.time_of(line.as_bytes(), NOW);
             let at = at.map(|at| Timestamp::from_second(at).unwrap().to_string());

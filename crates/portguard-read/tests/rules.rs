@@ -115,7 +115,7 @@ struct Readers(BTreeMap<&'static str, RuleReader>);
 impl Readers {
     /// Returns whom a line names, and as what.
     fn read(&mut self, rule: &'static str, line: &str) -> Option<(IpAddr, bool)> {
-        let make = || RuleReader::new(built_in(rule).unwrap().unwrap(), TimeZone::UTC).unwrap();
+        let make = || RuleReader::new(built_in(rule).unwrap().unwrap(), TimeZone::UTC);
         match self.0.entry(rule).or_insert_with(make).take(line.as_bytes(), None, NOW) {
             Judgement::Failure(sighting) => Some((sighting.who.address()?, true)),
             Judgement::Success(sighting) => Some((sighting.who.address()?, false)),

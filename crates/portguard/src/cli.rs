@@ -14,6 +14,7 @@ pub(crate) mod rule;
 pub(crate) mod scan;
 pub(crate) mod set;
 pub(crate) mod show;
+pub(crate) mod which;
 
 use std::path::PathBuf;
 
@@ -202,7 +203,7 @@ pub(crate) enum Command {
     /// Report what the peer of a connection did; the connection is standard input
     /// (`portguard report failed <&5`).
     Report(report::ReportArgs),
-    /// Try a rule on a file of lines, list the rules, or show one.
+    /// Try a rule on a file of lines, find the rules that fit it, list the rules, or show one.
     Rule {
         #[command(subcommand)]
         command: RuleCommand,
@@ -333,6 +334,11 @@ pub(crate) enum RuleCommand {
         /// The totals alone.
         #[arg(long)]
         count: bool,
+    },
+    /// Try every rule on a file of lines, and show which find something. Exit 1: none does.
+    Which {
+        /// The file; `-` for standard input.
+        file: PathBuf,
     },
     /// List the rules that are there.
     List,

@@ -86,6 +86,9 @@ fn run(global: &Global, command: Command) -> Result<ExitCode, Failed> {
             RuleCommand::Test { rule: name, file, count } => {
                 return cli::rule::test(global, &name, &file, count);
             }
+            RuleCommand::Which { file } => {
+                return cli::which::which(global, &cli::rule::folders(global)?, &file);
+            }
             RuleCommand::List => cli::rule::list(global)?,
             RuleCommand::Show { rule: name } => cli::rule::show_rule(global, &name)?,
         },

@@ -78,11 +78,12 @@ impl AnyRule {
     /// Makes it ready to read lines.
     pub(crate) fn reader(self) -> Result<Reader, String> {
         let zone = TimeZone::system();
-        let reader = match self {
-            Self::Own(rule) => Reader::of_rule(*rule, zone),
-            Self::Filter(filter) => Reader::of_filter(&filter, zone),
-        };
-        reader.map_err(|why| with_causes(&why))
+        match self {
+            Self::Own(rule) => Ok(Reader::of_rule(*rule, zone)),
+            Self::Filter(filter) => {
+                Reader::of_filter(&filter, zone).map_err(|why| with_causes(&why))
+            }
+        }
     }
 }
 

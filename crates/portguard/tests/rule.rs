@@ -125,3 +125,25 @@ fn what_is_no_rule_or_no_file_is_named() {
         assert!(told.starts_with(expected), "{told}");
     }
 }
+
+#[test]
+fn the_rules_that_fit_a_log_are_found() {
+    let host = Host::new();
+    let line = "Nov 20 10:11:12 h sshd[7]: Failed password for root from 192.0.2.7 port 22 ssh2\n";
+    let text = [line.repeat(3).into_bytes(), LINES.to_vec()].concat();
+    fs::write(host.0.path().join("mixed.log"), text).unwrap();
+    let (code, stdout, stderr) = host.told(&["rule", "which", "mixed.log"]);
+    assert_eq!(code, Some(0), "{stderr}");
+    let rows: Vec<Vec<&str>> =
+        stdout.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(rows[1], ["sshd", "3", "0", "1"], "{stdout}");
+    assert!(rows.contains(&vec!["fail2ban:door", "2", "0", "2"]), "{stdout}");
+    let (code, stdout, _) = host.told(&["--json", "rule", "which", "mixed.log"]);
+    let told: Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(
+        (code, &told["lines"], &told["rules"][0]["rule"]),
+        (Some(0), &7.into(), &"sshd".into())
+    );
+    fs::write(host.0.path().join("nothing.log"), "x\n").unwrap();
+    assert_eq!(host.told(&["rule", "which", "nothing.log"]).0, Some(1));
+}

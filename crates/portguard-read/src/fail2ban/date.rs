@@ -113,13 +113,17 @@ impl DateFinder {
         Ok(Self { templates, last: None, is_built_in, settled: None, search: Search::default() })
     }
 
+    /// Returns the time of a line if it begins with the same as the last one.
+    pub(crate) fn settled(&self, line: &str) -> Option<DateFound> {
+        let (text, found) = self.settled.as_ref()?;
+        let rest = line.strip_prefix(text.as_str())?;
+        is_settled(rest.as_bytes()).then_some(*found)
+    }
+
     /// Returns the time of a line, which ends with a line end.
     pub fn find(&mut self, line: &str, clock: &Clock) -> Option<DateFound> {
-        if let Some((text, found)) = &self.settled {
-            let rest = line.strip_prefix(text.as_str());
-            if rest.is_some_and(|rest| is_settled(rest.as_bytes())) {
-                return Some(*found);
-            }
+        if let Some(found) = self.settled(line) {
+            return Some(found);
         }
         let order = self.last.into_iter().chain(0..self.templates.len());
         let mut best: Option<(usize, DateFound)> = None;

@@ -73,9 +73,9 @@ impl Matcher {
         })
     }
 
-    /// Takes one line, without its end, and returns what it is. `before` is the line before it if
-    /// that is known to match nothing; `given` is its time if that is known from elsewhere, as the
-    /// journal's is.
+    /// Takes one line, without its end, and returns what it is. `before` are the lines before it of
+    /// which is known that they match nothing; `given` is its time if that is known from elsewhere,
+    /// as the journal's is.
     pub fn take(
         &mut self,
         before: &[u8],
@@ -83,14 +83,11 @@ impl Matcher {
         given: Option<i64>,
         clock: &Clock,
     ) -> Judgement {
-        let at = match given {
-            Some(at) => {
-                self.put_text(line);
-                Some(at)
-            }
-            None => self.without_time(before, line, clock),
-        };
-        self.last_time = at.or(self.last_time);
+        if self.most_lines > 1 {
+            self.pass(before, given, clock);
+        }
+        let before = last_line(before);
+        let at = self.text_of(before, line, given, clock);
         self.judge(at).unwrap_or_else(|TooManySteps| {
             self.too_slow += 1;
             Judgement::Nothing
@@ -102,16 +99,51 @@ impl Matcher {
         self.too_slow
     }
 
-    /// Returns texts of which every line that is anything but nothing contains one; none if there
-    /// are no such texts.
-    pub(crate) fn needed(&self) -> Vec<Vec<u8>> {
-        let of = |expression: &Expression| {
-            let texts = expression.pattern.needed().iter();
-            texts.map(|text| unseamed(text).to_vec()).collect::<Vec<_>>()
+    /// Returns how many lines are looked at together.
+    pub(crate) fn lines_together(&self) -> usize {
+        self.most_lines
+    }
+
+    /// Takes lines that are known to match nothing by themselves, but are looked at with the next.
+    fn pass(&mut self, lines: &[u8], given: Option<i64>, clock: &Clock) {
+        let all: Vec<&[u8]> = lines.split_inclusive(|byte| *byte == b'\n').collect();
+        for line in &all[all.len().saturating_sub(self.most_lines - 1)..] {
+            self.text_of(b"", &String::from_utf8_lossy(line.trim_ascii_end()), given, clock);
+            self.lines.push_back(self.text.clone());
+        }
+    }
+
+    /// Puts a line's text in its place, without its time, and returns that.
+    fn text_of(
+        &mut self,
+        before: &[u8],
+        line: &str,
+        given: Option<i64>,
+        clock: &Clock,
+    ) -> Option<i64> {
+        let at = match given {
+            Some(at) => {
+                self.put_text(line);
+                Some(at)
+            }
+            None => self.without_time(before, line, clock),
         };
-        let all: Vec<_> = self.expressions.failures.iter().map(of).collect();
-        let has_others = !self.cuts_words || self.most_lines > 1 || all.iter().any(Vec::is_empty);
-        if has_others { Vec::new() } else { all.concat() }
+        self.last_time = at.or(self.last_time);
+        at
+    }
+
+    /// Returns texts of which every line that is anything but nothing contains one, or if lines are
+    /// looked at together, one of these lines; none if there are no such texts.
+    pub(crate) fn needed(&self) -> Vec<Vec<u8>> {
+        if !self.cuts_words {
+            return Vec::new();
+        }
+        let Expressions { prefix, failures, .. } = &self.expressions;
+        let of_failures: Vec<_> = failures.iter().map(|one| longest(texts_of(one))).collect();
+        let all_have_some = !of_failures.iter().any(Vec::is_empty);
+        let of_failures = if all_have_some { of_failures.concat() } else { Vec::new() };
+        let of_prefix = prefix.iter().flat_map(texts_of);
+        longest(std::iter::once(of_failures).chain(of_prefix).collect())
     }
 
     fn put_text(&mut self, line: &str) {
@@ -122,7 +154,14 @@ impl Matcher {
 
     /// Takes a line without its time, and returns the time.
     fn without_time(&mut self, before: &[u8], line: &str, clock: &Clock) -> Option<i64> {
-        self.put_text(line.trim_end_matches(['\r', '\n']));
+        let line = line.trim_end_matches(['\r', '\n']);
+        if let Some((found, at)) =
+            self.dates.settled(line).and_then(|found| Some((found, found.at?)))
+        {
+            self.put_text(&line[found.end..]);
+            return Some(at);
+        }
+        self.put_text(line);
         match self.dates.find(&self.text, clock) {
             None => self.time_before(before, clock),
             Some(found) if found.start == found.end => {
@@ -184,14 +223,39 @@ impl Matcher {
     }
 }
 
+/// Returns the last of some whole lines, without its end.
+fn last_line(lines: &[u8]) -> &[u8] {
+    let lines = lines.strip_suffix(b"\n").unwrap_or(lines);
+    memchr::memrchr(b'\n', lines).map_or(lines, |end| &lines[end + 1..])
+}
+
 /// Returns whether the times that a `datepattern` finds stand between words: it says nothing else of
 /// what is around them (`{UNB}`), and cuts out nothing but a time.
 fn cuts_words(pattern: &str) -> bool {
-    let opens = |part: &str| !part.starts_with('?') && !part.starts_with("{DATE})");
+    let known = ["?", "{DATE}", r"\[{DATE}", "%", ")"];
+    let opens = |part: &str| !known.iter().any(|known| part.starts_with(known));
     let has_group = |line: &str| line.split('(').skip(1).any(opens);
     pattern
         .lines()
         .all(|line| !line.contains("{UNB}") && (line.starts_with("{^LN-BEG}") || !has_group(line)))
+}
+
+/// Returns lists of texts, without what a time may have been cut out of: every line that an
+/// expression matches contains one of each list.
+fn texts_of(expression: &Expression) -> Vec<Vec<Vec<u8>>> {
+    let piece = |text: &Vec<u8>| -> Vec<u8> {
+        let pieces = text.split(|byte| *byte == b'\n').map(unseamed);
+        pieces.max_by_key(|piece| piece.len()).unwrap_or_default().to_vec()
+    };
+    let lists = expression.pattern.needed().iter();
+    lists.map(|texts| texts.iter().map(piece).collect()).collect()
+}
+
+/// Returns the list whose texts are longest at the least.
+fn longest(lists: Vec<Vec<Vec<u8>>>) -> Vec<Vec<u8>> {
+    let shortest = |texts: &Vec<Vec<u8>>| texts.iter().map(Vec::len).min().unwrap_or(0);
+    // Of those as long, the first: `Failed ` is in fewer lines than ` from `.
+    lists.into_iter().rev().max_by_key(shortest).unwrap_or_default()
 }
 
 /// Returns the longest piece of a text that no time was cut out of: what stands on both sides of one

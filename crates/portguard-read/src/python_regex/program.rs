@@ -11,6 +11,7 @@ use memchr::memmem::Finder;
 
 use super::set::Set;
 
+pub(super) use self::foresight::each_needed;
 use self::foresight::{ahead, begins, is_held, needed};
 
 /// The longest program, in steps.
@@ -96,7 +97,7 @@ pub(super) struct Program {
     pub(super) is_held: bool,
     /// What a match begins with, if it is never empty.
     pub(super) begins: Option<Set>,
-    /// Each match contains one of these, if there are any.
+    /// Texts of which each match contains one.
     pub(super) needed: Vec<Vec<u8>>,
 }
 

@@ -155,7 +155,7 @@ fn load(global: &Global, name: &str) -> Result<AnyRule, Failed> {
 }
 
 /// Returns the folders of rules.
-fn folders(global: &Global) -> Result<Folders, Failed> {
+pub(crate) fn folders(global: &Global) -> Result<Folders, Failed> {
     if !global.config.exists() {
         return Ok(Folders {
             own: vec![PathBuf::from(RULES)],

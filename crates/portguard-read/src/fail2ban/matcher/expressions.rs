@@ -13,7 +13,7 @@ use super::names::{Marks, Names, Role};
 /// The expressions of a filter.
 #[derive(Debug)]
 pub(super) struct Expressions {
-    prefix: Option<Expression>,
+    pub(super) prefix: Option<Expression>,
     pub(super) failures: Vec<Expression>,
     ignored: Vec<Expression>,
     /// Which failures can begin with each byte of ASCII; the last are those of all other texts.

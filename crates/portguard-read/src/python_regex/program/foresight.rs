@@ -77,23 +77,26 @@ fn is_choice(expr: &Expr) -> bool {
     matches!(expr, Expr::Alt(_)) || expr.children_iter().any(is_choice)
 }
 
-/// Returns texts of which each match contains one.
+/// Returns texts of which each match contains one: those that are longest at the least.
 pub(super) fn needed(expr: &Expr) -> Option<Vec<Vec<u8>>> {
+    let shortest = |texts: &Vec<Vec<u8>>| texts.iter().map(Vec::len).min().unwrap_or(0);
+    // Of those as long, the first: `Failed ` is in fewer lines than ` from `.
+    each_needed(expr).into_iter().rev().max_by_key(shortest)
+}
+
+/// Returns lists of texts; each match contains one of every list.
+pub(in crate::python_regex) fn each_needed(expr: &Expr) -> Vec<Vec<Vec<u8>>> {
     match expr {
-        Expr::Literal { val, casei: false } => Some(vec![val.as_bytes().to_vec()]),
-        Expr::Group(inner) => needed(inner),
-        Expr::Repeat { child, lo, .. } if *lo > 0 => needed(child),
-        Expr::Concat(parts) => {
-            let shortest = |texts: &Vec<Vec<u8>>| texts.iter().map(Vec::len).min().unwrap_or(0);
-            // Of those as long, the first: `Failed ` is in fewer lines than ` from `.
-            together(parts).into_iter().rev().max_by_key(shortest)
-        }
+        Expr::Literal { val, casei: false } => vec![vec![val.as_bytes().to_vec()]],
+        Expr::Group(inner) => each_needed(inner),
+        Expr::Repeat { child, lo, .. } if *lo > 0 => each_needed(child),
+        Expr::Concat(parts) => together(parts),
         Expr::Alt(choices) => {
-            let all: Vec<Vec<Vec<u8>>> = choices.iter().map(needed).collect::<Option<_>>()?;
-            let all = all.concat();
-            (all.len() <= MOST_NEEDED).then_some(all)
+            let all: Option<Vec<Vec<Vec<u8>>>> = choices.iter().map(needed).collect();
+            let all = all.unwrap_or_default().concat();
+            if all.is_empty() || all.len() > MOST_NEEDED { Vec::new() } else { vec![all] }
         }
-        _ => None,
+        _ => Vec::new(),
     }
 }
 
@@ -109,7 +112,7 @@ fn together(parts: &[Expr]) -> Vec<Vec<Vec<u8>>> {
         if !text.is_empty() {
             all.push(vec![std::mem::take(&mut text)]);
         }
-        all.extend(needed(part));
+        all.extend(each_needed(part));
     }
     if !text.is_empty() {
         all.push(vec![text]);

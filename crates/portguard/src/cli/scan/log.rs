@@ -23,7 +23,7 @@ use crate::{
         PacketType,
         lines::{self, Blocks},
     },
-    exit::{Failed, with_causes},
+    exit::Failed,
 };
 
 /// How much is read at a time, in bytes: by one thread what stays in its core's cache, by several
@@ -101,8 +101,7 @@ pub(super) fn scan(
     let mut blocks = Blocks::open(path)?;
     let block = if threads == 1 { BLOCK } else { SHARED_BLOCK };
     let now = lines::now()?;
-    let mut readings =
-        (0..threads).map(|_| Reading::new(wanted, now, threads)).collect::<Result<Vec<_>, _>>()?;
+    let mut readings: Vec<_> = (0..threads).map(|_| Reading::new(wanted, now, threads)).collect();
     let mut countings: Vec<_> =
         (0..threads).map(|_| Counting::new(wanted, MOST_SOURCES / threads)).collect();
     loop {
@@ -156,16 +155,15 @@ fn each<T: Send>(all: &mut [T], act: impl Fn(usize, &mut T) + Sync) {
 }
 
 impl<'w> Reading<'w> {
-    fn new(wanted: &'w Wanted, now: i64, countings: usize) -> Result<Self, Failed> {
-        let stamps = Stamps::at_beginning(TimeZone::system());
-        Ok(Self {
+    fn new(wanted: &'w Wanted, now: i64, countings: usize) -> Self {
+        Self {
             wanted,
-            stamps: stamps.map_err(|why| Failed::bug(with_causes(&why)))?,
+            stamps: Stamps::at_beginning(TimeZone::system()),
             now,
             block: Vec::new(),
             hits: vec![Vec::new(); countings],
             found: Found::default(),
-        })
+        }
     }
 
     fn read(&mut self) {
