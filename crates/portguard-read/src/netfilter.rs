@@ -83,6 +83,11 @@ impl<'a> LoggedPacket<'a> {
         out.is_some() && destination.is_some_and(is_address)
     }
 
+    /// Returns all that stands in front of its words, the kernel's stamp too.
+    pub fn before(&self) -> &'a [u8] {
+        self.before
+    }
+
     /// Returns the rule's prefix, behind the kernel's stamp.
     pub fn prefix(&self) -> &'a [u8] {
         prefix(self.before)

@@ -124,6 +124,9 @@ impl Reader {
 
     /// Takes note of lines that mean nothing by themselves, without the end of the last.
     pub(crate) fn pass(&mut self, lines: &[u8]) {
+        if matches!(self.engine, Engine::Own(_)) {
+            return;
+        }
         let kept = last_lines(lines, self.together.max(2) - 1);
         if kept.len() < lines.len() || self.together <= 2 {
             self.passed.clear();
@@ -144,9 +147,9 @@ impl Reader {
         now: i64,
     ) -> Judgement {
         self.clock.now = now;
-        let Engine::Fail2ban(matcher) = &mut self.engine else {
-            let Engine::Own(reader) = &mut self.engine else { return Judgement::Nothing };
-            return reader.take(line, given, now);
+        let matcher = match &mut self.engine {
+            Engine::Own(reader) => return reader.take(line, given, now),
+            Engine::Fail2ban(matcher) => matcher,
         };
         if self.passed.is_empty() {
             return matcher.take(before, &text(line), given, &self.clock);

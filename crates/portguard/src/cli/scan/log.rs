@@ -11,7 +11,7 @@ use std::{
 };
 
 use jiff::tz::TimeZone;
-use memchr::memmem::{self, Finder};
+use memchr::memmem::{self, FinderRev};
 use portguard_core::{Times, Timestamp, Window};
 use portguard_read::{
     netfilter::{LoggedPacket, read_line},
@@ -36,7 +36,7 @@ const MOST_SOURCES: usize = 1_000_000;
 
 /// What the classic prefixes have before their word (`IPTABLES-BLOCKED:`, `IP6TABLES-ALLOWED:`).
 const TABLES_DASH: &[u8] = b"TABLES-";
-static TABLES: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new(TABLES_DASH));
+static TABLES: LazyLock<FinderRev<'_>> = LazyLock::new(|| FinderRev::new(TABLES_DASH));
 
 /// Which packets count, and how many of them are too many.
 #[derive(Clone, Debug)]
@@ -210,15 +210,16 @@ impl Wanted {
             PacketType::Udp => packet.protocol() == "UDP",
             PacketType::Icmp => matches!(packet.protocol(), "ICMP" | "ICMPv6"),
         };
-        let prefix = packet.prefix();
-        is_of_kind
-            && match TABLES.find(prefix) {
-                Some(at) => {
-                    let word = &prefix[at + TABLES_DASH.len()..];
-                    word.strip_suffix(b":").unwrap_or(word) == self.rule.as_bytes()
-                }
-                None => memmem::find(&prefix.to_ascii_uppercase(), self.rule.as_bytes()).is_some(),
-            }
+        is_of_kind && self.is_of_rule(packet)
+    }
+
+    fn is_of_rule(&self, packet: &LoggedPacket<'_>) -> bool {
+        if let Some(at) = TABLES.rfind(packet.before()) {
+            let word = packet.before()[at + TABLES_DASH.len()..].trim_ascii_end();
+            return word.strip_suffix(b":").unwrap_or(word) == self.rule.as_bytes();
+        }
+        let prefix = packet.prefix().to_ascii_uppercase();
+        memmem::find(&prefix, self.rule.as_bytes()).is_some()
     }
 }
 
