@@ -55,7 +55,9 @@ impl Fields {
 
     /// Sets a text.
     pub(crate) fn set(&mut self, name: u16, text: &str) {
-        self.remove(name);
+        if self.of(name).is_some() {
+            self.remove(name);
+        }
         let start = self.text.len();
         self.text.push_str(text);
         // A line is cut long before; what is beyond that would be left empty.

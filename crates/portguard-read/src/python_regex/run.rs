@@ -127,7 +127,10 @@ impl Program {
                 Step::Jump(to) => Some((*to, at)),
                 Step::Save(slot) => {
                     let value = std::mem::replace(&mut room.slots[*slot], at);
-                    room.back.push(Back::Slot { slot: *slot, value });
+                    // With no other way to go, nobody comes back for it.
+                    if room.back.len() > bottom {
+                        room.back.push(Back::Slot { slot: *slot, value });
+                    }
                     Some((step + 1, at))
                 }
                 Step::Assert(place) => is_place(*place, text, at).then_some((step + 1, at)),

@@ -82,9 +82,8 @@ impl Expressions {
             if !prefix.pattern.search_known(whole, is_ascii, search)? {
                 return Ok(Found::Nothing);
             }
-            prefix.put_groups(whole, known, search);
+            prefix.put_groups_but(Some(self.marks.content), whole, known, search);
             let rest = prefix.span_of(self.marks.content, search).filter(|(from, to)| from < to);
-            known.remove(self.marks.content);
             if let Some((from, to)) = rest {
                 // The content mostly ends where its line does.
                 text = if &whole[to..] == "\n" {
@@ -160,7 +159,21 @@ impl Expression {
 
     /// Puts what the groups matched among what is known.
     fn put_groups(&self, text: &str, known: &mut Fields, search: &Search) {
+        self.put_groups_but(None, text, known, search);
+    }
+
+    /// The same without what the groups of one name matched.
+    fn put_groups_but(
+        &self,
+        left_out: Option<u16>,
+        text: &str,
+        known: &mut Fields,
+        search: &Search,
+    ) {
         for (number, role, name) in &self.groups {
+            if left_out == Some(*name) {
+                continue;
+            }
             let Some((start, end)) = search.span(*number) else { continue };
             let value = &text[start..end];
             let before = known.of(*name).filter(|before| !before.is_empty());
