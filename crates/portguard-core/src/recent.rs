@@ -21,14 +21,14 @@ impl<K: Hash + Eq, V: Default> Recent<K, V> {
 
     /// Changes the value of a key, which is a new one if the key is not known.
     pub fn with<R>(&mut self, key: K, change: impl FnOnce(&mut V) -> R) -> R {
-        if self.young.len() >= self.room / 2 && !self.young.contains_key(&key) {
+        if let Some(value) = self.young.get_mut(&key) {
+            return change(value);
+        }
+        if self.young.len() >= self.room / 2 {
             self.old = std::mem::take(&mut self.young);
         }
-        let old = &mut self.old;
-        // Looked up before the key is given away.
-        let known = if old.is_empty() { None } else { old.remove(&key) };
-        let place = self.young.entry(key);
-        change(place.or_insert_with(|| known.unwrap_or_default()))
+        let known = if self.old.is_empty() { None } else { self.old.remove(&key) };
+        change(self.young.entry(key).or_insert_with(|| known.unwrap_or_default()))
     }
 
     /// Returns the value of a key.
