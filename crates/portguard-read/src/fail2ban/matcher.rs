@@ -233,7 +233,8 @@ fn last_line(lines: &[u8]) -> &[u8] {
 /// what is around them (`{UNB}`), and cuts out nothing but a time.
 fn cuts_words(pattern: &str) -> bool {
     let known = ["?", "{DATE}", r"\[{DATE}", "%", ")"];
-    let opens = |part: &str| !known.iter().any(|known| part.starts_with(known));
+    let is_known = |part: &str| known.iter().any(|known| part.starts_with(known));
+    let opens = |part: &str| !part.is_empty() && !is_known(part);
     let has_group = |line: &str| line.split('(').skip(1).any(opens);
     pattern
         .lines()
@@ -323,6 +324,7 @@ mod tests {
         assert_eq!(unseamed(b"x[] refused "), b" refused ");
         assert_eq!(unseamed(b"authentication failure;"), b"authentication failure;");
         assert!(cuts_words("{^LN-BEG}%Y\n^%d") && cuts_words(r"^[^\[]*\[({DATE})"));
+        assert!(cuts_words(r"^I\(()**"));
         assert!(!cuts_words("{UNB}%Y") && !cuts_words(r"^x(\d+)"));
     }
 
