@@ -36,8 +36,13 @@ impl Offline {
     /// been, since its source was banned. An offence that comes late counts when it comes.
     pub(crate) fn take(&mut self, at: Timestamp, offence: Offence) -> Option<Vec<StoredEntry>> {
         let at = at.max(self.now);
-        // What ends meanwhile ends at its time.
+        // What ends meanwhile ends at its time; what is due and does not end is not waited for.
+        let mut before = None;
         while let Some(due) = self.guard.poll_timeout().filter(|due| *due <= at) {
+            if before == Some(due) {
+                break;
+            }
+            before = Some(due);
             self.now = self.now.max(due);
             self.guard.handle_timeout(self.now);
         }
