@@ -50,10 +50,9 @@ pub fn read_line(line: &[u8]) -> Option<LoggedPacket<'_>> {
     let words = &line[start..];
     let source_at = finders.source.find(words)? + " SRC=".len();
     let protocol_at = source_at + finders.protocol.find(&words[source_at..])? + " PROTO=".len();
-    let end = memchr::memchr2(b'[', b'\n', &words[protocol_at..]);
-    let end = end.map_or(words.len(), |end| protocol_at + end);
-    // A bracket in front of the protocol: it is that of the packet inside, ours was cut off.
-    if memchr::memchr(b'[', &words[..protocol_at]).is_some() {
+    // A bracket begins the packet inside. In front of the protocol: that is its own, ours was cut off.
+    let end = memchr::memchr2(b'[', b'\n', words).unwrap_or(words.len());
+    if end < protocol_at {
         return None;
     }
     let source = address_at(&words[source_at..])?;
