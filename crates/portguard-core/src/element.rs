@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fmt, sync::Arc};
 
-use crate::{Port, PortPolicy, Subject, Timestamp, UnitDoor};
+use crate::{Port, PortPolicy, Span, Subject, Timestamp, UnitDoor};
 
 /// How hard a subject is throttled; the rates are in `[throttle]` of the configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -118,6 +118,14 @@ pub struct Until(Timestamp);
 impl Until {
     /// It never ends by itself.
     pub const FOREVER: Self = Self(Timestamp::MAX);
+
+    /// Returns the end of what begins at `now` and lasts for a span.
+    pub fn after(span: Span, now: Timestamp) -> Self {
+        match span {
+            Span::For(length) => Self::at(now.plus(length)),
+            Span::Forever => Self::FOREVER,
+        }
+    }
 
     /// Returns an end at `moment`.
     pub const fn at(moment: Timestamp) -> Self {

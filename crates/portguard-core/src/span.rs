@@ -13,6 +13,16 @@ pub enum Span {
     Forever,
 }
 
+impl Span {
+    /// Returns how long it is; the longest duration that there is, if it does not end by itself.
+    pub const fn duration(self) -> Duration {
+        match self {
+            Self::For(length) => length,
+            Self::Forever => Duration::MAX,
+        }
+    }
+}
+
 /// Why a text is no length of time.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum SpanError {

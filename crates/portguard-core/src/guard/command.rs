@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use crate::{
     Approval, Author, List, ListedHold, Measure, Note, Port, Record, ReleaseCause, Span, Subject,
-    Timestamp,
+    Timestamp, Until,
 };
 
-use super::{Guard, Offender, PortOrder, Refusal, offence::until, roll::Hold};
+use super::{Guard, Offender, PortOrder, Refusal, roll::Hold};
 
 /// Most ports that one ban can be limited to; each is an element of its own in the kernel.
 pub const MOST_PORTS_OF_A_BAN: usize = 64;
@@ -111,7 +111,7 @@ impl Guard {
         match command {
             Command::Hold { measure, subject, ports, span, reason, author } => {
                 let ports = (!ports.is_empty()).then(|| Arc::new(ports));
-                let (since, until) = (now, until(span, now));
+                let (since, until) = (now, Until::after(span, now));
                 let hold = Hold { since, until, nth_ban: 0, author, reason, ports, generation: 0 };
                 let result = self.hold_as_asked(measure, subject, hold, now);
                 if let Err(refusal) = &result {

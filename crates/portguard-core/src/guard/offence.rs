@@ -148,7 +148,7 @@ impl Guard {
     fn take_measure(&mut self, subject: Subject, rung: Rung, offence: &Offence, now: Timestamp) {
         let hold = Hold {
             since: now,
-            until: until(rung.span, now),
+            until: Until::after(rung.span, now),
             nth_ban: rung.nth_ban,
             author: Author::Guard,
             reason: offence.origin.clone(),
@@ -322,13 +322,6 @@ impl Guard {
             excused,
         };
         self.note(note, at);
-    }
-}
-
-pub(super) fn until(span: Span, now: Timestamp) -> Until {
-    match span {
-        Span::For(length) => Until::at(now.plus(length)),
-        Span::Forever => Until::FOREVER,
     }
 }
 

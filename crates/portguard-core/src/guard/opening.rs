@@ -7,7 +7,7 @@ use crate::{
     Record, ReleaseCause, RiskyChange, Span, Subject, Timestamp, Until,
 };
 
-use super::{Done, Guard, Refusal, doors, doors::DoorHold, offence::until};
+use super::{Done, Guard, Refusal, doors, doors::DoorHold};
 
 /// Most ports of one order; each is an element of its own in the kernel.
 const MOST_PORTS_OF_AN_ORDER: usize = 4_096;
@@ -49,7 +49,7 @@ impl Guard {
         if self.doors.len() + ports.len() > self.caps.doors {
             return Err(Refusal::doors_full(self.caps.doors));
         }
-        let until = until(span, now);
+        let until = Until::after(span, now);
         for port in ports {
             if from.is_none() {
                 self.remove_door(Door { act: DoorAct::Shut, from: None, port: *port });

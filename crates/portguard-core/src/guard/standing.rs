@@ -10,7 +10,7 @@ use crate::{
     ReleaseCause, RiskyChange, Span, Standing, Timestamp, Until, everybody,
 };
 
-use super::{Done, Guard, Refusal, offence::until};
+use super::{Done, Guard, Refusal};
 
 impl Guard {
     /// Returns the posture in force.
@@ -199,7 +199,7 @@ impl Guard {
     ) -> Option<Timestamp> {
         let deadline = match self.policy.confirm {
             Span::For(length) if length.is_zero() => return None,
-            span => until(span, now).moment().unwrap_or(Timestamp::MAX),
+            span => Until::after(span, now).moment().unwrap_or(Timestamp::MAX),
         };
         let words = what.to_string();
         self.standing.pending = Some(Pending { what, since: now, deadline, author });

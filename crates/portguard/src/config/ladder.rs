@@ -1,6 +1,6 @@
 //! Ladders as they are written: each may leave out what another one says.
 
-use std::{borrow::Cow, collections::BTreeMap, fmt, time::Duration};
+use std::{borrow::Cow, collections::BTreeMap, fmt};
 
 use portguard_core::{Growth, Ladder, Span, Strength};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -71,10 +71,7 @@ impl LadderKeys {
     /// Returns the ladder that is written here, once it is [complete].
     pub(super) fn ladder(&self) -> Ladder {
         const COMPLETE: &str = "a ladder is completed when it is read";
-        let base = match self.base.expect(COMPLETE).0 {
-            Span::For(base) => base,
-            Span::Forever => Duration::MAX,
-        };
+        let base = self.base.expect(COMPLETE).0.duration();
         Ladder {
             base,
             growth: self.growth.as_ref().expect(COMPLETE).0.clone(),

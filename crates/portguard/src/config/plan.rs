@@ -163,8 +163,8 @@ impl Config {
         if origin.starts_with("report ") {
             return self.report_plan().map(|plan| whole(plan.ladder));
         }
-        let traps = self.trap_plans().into_iter();
-        traps.into_iter().find(|plan| *plan.label == *origin).map(|plan| whole(plan.ladder))
+        let mut traps = self.trap_plans().into_iter();
+        traps.find(|plan| *plan.label == *origin).map(|plan| whole(plan.ladder))
     }
 
     fn watch_plan(&self, watch: &Watch) -> WatchPlan {
@@ -180,10 +180,7 @@ impl Config {
             rule: watch.rule.clone(),
             folders: self.rules.folders(),
             howmany: watch.howmany.unwrap_or(HOWMANY),
-            within: watch.within.map_or(WITHIN, |span| match span.0 {
-                Span::For(within) => within,
-                Span::Forever => Duration::MAX,
-            }),
+            within: watch.within.map_or(WITHIN, |span| span.0.duration()),
             ports: watch.ports(),
             gentle_ladder: Arc::new(ladder.gentler()),
             ladder: Arc::new(ladder),
@@ -238,10 +235,7 @@ impl Config {
 
     /// Returns which ports are open, and for whom they may open.
     pub(crate) fn port_policy(&self) -> PortPolicy {
-        let grace = match self.ports.grace.0 {
-            Span::For(length) => length,
-            Span::Forever => Duration::MAX,
-        };
+        let grace = self.ports.grace.0.duration();
         let services = self.services.iter().map(|(name, service)| {
             let rate = service.rate.map(|rate| rate.0);
             (Arc::from(name.as_str()), Service { ports: ranges(&service.ports), rate })

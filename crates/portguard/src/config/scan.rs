@@ -1,7 +1,5 @@
 //! `[[scan]]`: standing scans of the decisions about packets.
 
-use std::time::Duration;
-
 use portguard_core::{Measure, Span, Strength};
 use portguard_read::Verdict;
 use schemars::JsonSchema;
@@ -54,7 +52,7 @@ pub(crate) struct ScanPlan {
     /// Protocol numbers (IANA); none: all.
     pub(crate) protocols: &'static [u8],
     pub(crate) howmany: u32,
-    pub(crate) within: Duration,
+    pub(crate) within: Span,
     pub(crate) measure: Measure,
     pub(crate) span: Span,
 }
@@ -77,16 +75,12 @@ impl Scan {
             ListName::ThrottleSoft => Measure::Throttle(Strength::Soft),
             ListName::ThrottleHard => Measure::Throttle(Strength::Hard),
         };
-        let within = match self.within.0 {
-            Span::For(within) => within,
-            Span::Forever => Duration::MAX,
-        };
         ScanPlan {
             name: format!("scan {rule}{kind}"),
             verdict,
             protocols,
             howmany: self.howmany,
-            within,
+            within: self.within.0,
             measure,
             span: self.remove_after.0,
         }

@@ -19,8 +19,10 @@ impl Scans {
     pub(super) fn set(&mut self, plans: &Arc<[ScanPlan]>) {
         if self.plans != *plans {
             self.plans = plans.clone();
-            self.windows =
-                plans.iter().map(|plan| Window::new(plan.howmany, plan.within)).collect();
+            self.windows = plans
+                .iter()
+                .map(|plan| Window::new(plan.howmany, plan.within.duration()))
+                .collect();
         }
     }
 
@@ -44,7 +46,6 @@ impl Scans {
 
 fn put_on_list(plan: &ScanPlan, source: IpAddr, inbox: &Inbox) {
     let ScanPlan { name, howmany, within, measure, span, .. } = plan;
-    let within = Span::For(*within);
     let reason: Arc<str> = format!("{name}: {howmany} packets within {within}").into();
     let (measure, span, subject) = (*measure, *span, Subject::address(source));
     // A guard that is too busy for this one hears of the source again if it goes on.
@@ -67,10 +68,7 @@ fn is_held_longer(
     span: Span,
     now: Timestamp,
 ) -> bool {
-    let ends = match span {
-        Span::For(span) => Until::at(now.plus(span)),
-        Span::Forever => Until::FOREVER,
-    };
+    let ends = Until::after(span, now);
     let holds = guard.holds_on(subject);
     holds.iter().any(|(list, _, hold)| *list == measure.list() && hold.until >= ends)
 }
@@ -86,7 +84,7 @@ mod tests {
             verdict: Verdict::Blocked,
             protocols: &[],
             howmany: 3,
-            within: std::time::Duration::from_secs(60),
+            within: Span::For(std::time::Duration::from_secs(60)),
             measure: Measure::Ban,
             span: Span::Forever,
         };
