@@ -13,6 +13,8 @@ use std::sync::OnceLock;
 use fancy_regex::RegexBuilder;
 use memchr::memmem::Finder;
 
+use crate::sieve::{Texts, longest};
+
 use self::{
     program::Program,
     run::{NOWHERE, Room},
@@ -36,7 +38,7 @@ pub struct Pattern {
     /// Reads ASCII text, if the expression is of a kind that it can.
     program: Option<Program>,
     /// Lists of texts: each match contains one of every list.
-    texts: Vec<Vec<Vec<u8>>>,
+    texts: Vec<Texts>,
     /// What every match of the program contains one of, if it is worth to look for that first.
     needed: Vec<Finder<'static>>,
     /// Reads any text; compiled when it is first asked.
@@ -94,12 +96,13 @@ impl Pattern {
             // It was just made.
             let _ = engine.set(Some(Box::new(regex)));
         }
-        let is_long = |needed: &[Vec<u8>]| matches!(needed, [one] if one.len() >= LONG);
-        let is_worth = |program: &&Program| !program.is_held || is_long(&program.needed);
-        let needed = program.iter().filter(is_worth);
-        let needed = needed.flat_map(|program| &program.needed);
-        let needed = needed.map(|text| Finder::new(text).into_owned()).collect();
         let texts = program::each_needed(&tree.expr);
+        let is_long = |needed: &Texts| matches!(&needed[..], [one] if one.len() >= LONG);
+        let needed = program.as_ref().and_then(|program| {
+            longest(texts.clone()).filter(|needed| !program.is_held || is_long(needed))
+        });
+        let finders = needed.iter().flatten().map(|text| Finder::new(text).into_owned());
+        let needed = finders.collect();
         Ok(Self { translated, program, texts, needed, engine, groups })
     }
 
@@ -163,7 +166,7 @@ impl Pattern {
     }
 
     /// Returns lists of texts: each match contains one of every list.
-    pub fn needed(&self) -> &[Vec<Vec<u8>>] {
+    pub(crate) fn needed(&self) -> &[Texts] {
         &self.texts
     }
 }

@@ -177,13 +177,13 @@ fn text(bytes: &[u8]) -> Cow<'_, str> {
 }
 
 /// Returns how many lines a text has.
-pub(crate) fn count_lines(text: &[u8]) -> u64 {
+fn count_lines(text: &[u8]) -> u64 {
     let is_open = !text.is_empty() && !text.ends_with(b"\n");
     memchr::memchr_iter(b'\n', text).count() as u64 + u64::from(is_open)
 }
 
 /// Returns the last so many of some lines.
-fn last_lines(lines: &[u8], most: usize) -> &[u8] {
+pub(crate) fn last_lines(lines: &[u8], most: usize) -> &[u8] {
     let whole = lines.strip_suffix(b"\n").unwrap_or(lines);
     let start = memchr::memrchr_iter(b'\n', whole).nth(most - 1);
     start.map_or(lines, |end| &lines[end + 1..])

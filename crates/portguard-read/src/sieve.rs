@@ -9,6 +9,16 @@ const SHORTEST: usize = 3;
 /// Most texts that are looked for several bytes at a time.
 const MOST_PACKED: usize = 64;
 
+/// Texts of which a line that may mean something contains one.
+pub(crate) type Texts = Vec<Vec<u8>>;
+
+/// Returns, out of lists of texts, the one whose texts are longest at the least: fewest lines have one.
+pub(crate) fn longest(lists: Vec<Texts>) -> Option<Texts> {
+    let shortest = |texts: &Texts| texts.iter().map(Vec::len).min().unwrap_or(0);
+    // Of those as long, the first: `Failed ` is in fewer lines than ` from `.
+    lists.into_iter().rev().max_by_key(shortest)
+}
+
 /// Looks for texts.
 #[derive(Debug)]
 pub(crate) enum Sieve {

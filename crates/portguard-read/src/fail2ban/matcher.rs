@@ -13,6 +13,8 @@ use crate::{
     fields::Fields,
     judgement::{Judgement, Sighting, Who},
     python_regex::{PatternError, Search, TooManySteps},
+    reader::last_lines,
+    sieve::{Texts, longest},
 };
 
 use self::{
@@ -86,8 +88,7 @@ impl Matcher {
         if self.most_lines > 1 {
             self.pass(before, given, clock);
         }
-        let before = last_line(before);
-        let at = self.text_of(before, line, given, clock);
+        let at = self.text_of(last_lines(before, 1), line, given, clock);
         self.judge(at).unwrap_or_else(|TooManySteps| {
             self.too_slow += 1;
             Judgement::Nothing
@@ -106,8 +107,7 @@ impl Matcher {
 
     /// Takes lines that are known to match nothing by themselves, but are looked at with the next.
     fn pass(&mut self, lines: &[u8], given: Option<i64>, clock: &Clock) {
-        let all: Vec<&[u8]> = lines.split_inclusive(|byte| *byte == b'\n').collect();
-        for line in &all[all.len().saturating_sub(self.most_lines - 1)..] {
+        for line in last_lines(lines, self.most_lines - 1).split_inclusive(|byte| *byte == b'\n') {
             self.text_of(b"", &String::from_utf8_lossy(line.trim_ascii_end()), given, clock);
             self.lines.push_back(self.text.clone());
         }
@@ -139,11 +139,12 @@ impl Matcher {
             return Vec::new();
         }
         let Expressions { prefix, failures, .. } = &self.expressions;
-        let of_failures: Vec<_> = failures.iter().map(|one| longest(texts_of(one))).collect();
+        let of_failures: Vec<_> =
+            failures.iter().map(|one| longest(texts_of(one)).unwrap_or_default()).collect();
         let all_have_some = !of_failures.iter().any(Vec::is_empty);
         let of_failures = if all_have_some { of_failures.concat() } else { Vec::new() };
         let of_prefix = prefix.iter().flat_map(texts_of);
-        longest(std::iter::once(of_failures).chain(of_prefix).collect())
+        longest(std::iter::once(of_failures).chain(of_prefix).collect()).unwrap_or_default()
     }
 
     fn put_text(&mut self, line: &str) {
@@ -223,12 +224,6 @@ impl Matcher {
     }
 }
 
-/// Returns the last of some whole lines, without its end.
-fn last_line(lines: &[u8]) -> &[u8] {
-    let lines = lines.strip_suffix(b"\n").unwrap_or(lines);
-    memchr::memrchr(b'\n', lines).map_or(lines, |end| &lines[end + 1..])
-}
-
 /// Returns whether the times that a `datepattern` finds stand between words: it says nothing else of
 /// what is around them (`{UNB}`), and cuts out nothing but a time.
 fn cuts_words(pattern: &str) -> bool {
@@ -243,20 +238,13 @@ fn cuts_words(pattern: &str) -> bool {
 
 /// Returns lists of texts, without what a time may have been cut out of: every line that an
 /// expression matches contains one of each list.
-fn texts_of(expression: &Expression) -> Vec<Vec<Vec<u8>>> {
+fn texts_of(expression: &Expression) -> Vec<Texts> {
     let piece = |text: &Vec<u8>| -> Vec<u8> {
         let pieces = text.split(|byte| *byte == b'\n').map(unseamed);
         pieces.max_by_key(|piece| piece.len()).unwrap_or_default().to_vec()
     };
     let lists = expression.pattern.needed().iter();
     lists.map(|texts| texts.iter().map(piece).collect()).collect()
-}
-
-/// Returns the list whose texts are longest at the least.
-fn longest(lists: Vec<Vec<Vec<u8>>>) -> Vec<Vec<u8>> {
-    let shortest = |texts: &Vec<Vec<u8>>| texts.iter().map(Vec::len).min().unwrap_or(0);
-    // Of those as long, the first: `Failed ` is in fewer lines than ` from `.
-    lists.into_iter().rev().max_by_key(shortest).unwrap_or_default()
 }
 
 /// Returns the longest piece of a text that no time was cut out of: what stands on both sides of one

@@ -12,7 +12,7 @@ use memchr::memmem::Finder;
 use super::set::Set;
 
 pub(super) use self::foresight::each_needed;
-use self::foresight::{ahead, begins, is_held, needed};
+use self::foresight::{ahead, begins, is_held};
 
 /// The longest program, in steps.
 const MOST_STEPS: usize = 4_000;
@@ -97,8 +97,6 @@ pub(super) struct Program {
     pub(super) is_held: bool,
     /// What a match begins with, if it is never empty.
     pub(super) begins: Option<Set>,
-    /// Texts of which each match contains one.
-    pub(super) needed: Vec<Vec<u8>>,
 }
 
 impl Program {
@@ -113,7 +111,7 @@ impl Program {
         let steps = finished(compiler.steps);
         let begins = begins(&steps, 0);
         let is_held = is_held(&steps);
-        Some(Self { slots, is_held, begins, needed: needed(expr).unwrap_or_default(), steps })
+        Some(Self { steps, slots, is_held, begins })
     }
 }
 

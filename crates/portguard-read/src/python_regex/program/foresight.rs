@@ -2,6 +2,8 @@
 
 use fancy_regex::Expr;
 
+use crate::sieve::longest;
+
 use super::{Place, Set, Step, groups};
 
 /// Most literals of which a text must have one.
@@ -77,11 +79,9 @@ fn is_choice(expr: &Expr) -> bool {
     matches!(expr, Expr::Alt(_)) || expr.children_iter().any(is_choice)
 }
 
-/// Returns texts of which each match contains one: those that are longest at the least.
-pub(super) fn needed(expr: &Expr) -> Option<Vec<Vec<u8>>> {
-    let shortest = |texts: &Vec<Vec<u8>>| texts.iter().map(Vec::len).min().unwrap_or(0);
-    // Of those as long, the first: `Failed ` is in fewer lines than ` from `.
-    each_needed(expr).into_iter().rev().max_by_key(shortest)
+/// Returns texts of which each match contains one.
+fn needed(expr: &Expr) -> Option<Vec<Vec<u8>>> {
+    longest(each_needed(expr))
 }
 
 /// Returns lists of texts; each match contains one of every list.
