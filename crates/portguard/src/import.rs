@@ -65,19 +65,13 @@ pub(crate) fn port_trap(global: &Global, folder: &Path, dry_run: bool) -> Result
     if dry_run {
         return tell(global, &drop_in, &import, true);
     }
-    let kept = write(&drop_in, &import.drop_in).map_err(|error| {
-        Failed::new(Turn::NotPermitted, format!("cannot write {}: {error}", drop_in.display()))
-    })?;
+    let kept = write(&drop_in, &import.drop_in)?;
     if let Some(kept) = kept {
         let line = format!("the drop-in that was there is kept as {}", kept.display());
         import.report.push(line);
     }
     let past = Past { source: "port-trap", offenders: &import.offenders, holds: &import.holds };
-    let refused = hand_over(global, &config, &past)?;
-    if refused > 0 {
-        let line = format!("{refused} bans were not taken: protected, allowed or over by now");
-        import.report.push(line);
-    }
+    import.report.extend(hand_over_bans(global, &config, &past)?);
     tell(global, &drop_in, &import, false)
 }
 
@@ -90,7 +84,13 @@ fn not_allowed(config: &Config, spared: &[String]) -> Vec<String> {
 }
 
 /// Writes the drop-in whole, or not at all; returns where another one that was there is kept.
-fn write(path: &Path, text: &str) -> io::Result<Option<PathBuf>> {
+fn write(path: &Path, text: &str) -> Result<Option<PathBuf>, Failed> {
+    replace(path, text).map_err(|error| {
+        Failed::new(Turn::NotPermitted, format!("cannot write {}: {error}", path.display()))
+    })
+}
+
+fn replace(path: &Path, text: &str) -> io::Result<Option<PathBuf>> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }
@@ -158,9 +158,7 @@ pub(crate) fn port_guard(global: &Global, path: &Path, dry_run: bool) -> Result<
         let shown = format!("\n{} would say:\n{text}", drop_in.display());
         return if global.json { Ok(()) } else { show::print(&shown) };
     }
-    write(&drop_in, &text).map_err(|error| {
-        Failed::new(Turn::NotPermitted, format!("cannot write {}: {error}", drop_in.display()))
-    })?;
+    write(&drop_in, &text)?;
     tell_report(global, false, always.len(), &import.report)?;
     if !global.quiet && !global.json {
         println!("{} is written", drop_in.display());
@@ -204,15 +202,9 @@ pub(crate) fn fail2ban(global: &Global, path: &Path, dry_run: bool) -> Result<()
         tell_report(global, true, import.watches, &import.report)?;
         return if global.json { Ok(()) } else { show::print(&shown) };
     }
-    write(&drop_in, &text).map_err(|error| {
-        Failed::new(Turn::NotPermitted, format!("cannot write {}: {error}", drop_in.display()))
-    })?;
+    write(&drop_in, &text)?;
     let past = Past { source: "fail2ban", offenders: &import.offenders, holds: &import.holds };
-    let refused = hand_over(global, &config, &past)?;
-    if refused > 0 {
-        let line = format!("{refused} bans were not taken: protected, allowed or over by now");
-        import.report.push(line);
-    }
+    import.report.extend(hand_over_bans(global, &config, &past)?);
     tell_report(global, false, import.watches, &import.report)?;
     if !global.quiet && !global.json {
         println!("{} is written", drop_in.display());
@@ -255,6 +247,17 @@ fn hand_over(global: &Global, config: &Config, import: &Past<'_>) -> Result<usiz
         Err(error) if is_absent(&error) => record(config, import).map(|()| 0),
         _ => order(&socket, import),
     }
+}
+
+/// Hands bans over, and returns what there is to tell of those that were not taken.
+fn hand_over_bans(
+    global: &Global,
+    config: &Config,
+    past: &Past<'_>,
+) -> Result<Option<String>, Failed> {
+    let refused = hand_over(global, config, past)?;
+    let line = || format!("{refused} bans were not taken: protected, allowed or over by now");
+    Ok((refused > 0).then(line))
 }
 
 fn is_absent(error: &io::Error) -> bool {
