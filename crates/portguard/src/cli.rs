@@ -322,6 +322,13 @@ pub(crate) enum PacketType {
     Any,
 }
 
+impl PacketType {
+    /// Returns how the daemon is asked for it.
+    pub(crate) fn word(self) -> String {
+        format!("{self:?}").to_lowercase()
+    }
+}
+
 /// What can be asked of rules.
 #[derive(Debug, Subcommand)]
 pub(crate) enum RuleCommand {

@@ -34,7 +34,7 @@ use crate::exit::{Failed, Turn};
 pub(crate) use check::Surroundings;
 pub(crate) use guarding::OnExit;
 pub(crate) use plan::{
-    ALLOWED_GROUP, BLOCKED_GROUP, LOG_GROUP, Protect, RecordPlan, TrapPlan, WatchPlan,
+    ALLOWED_GROUP, BLOCKED_GROUP, LOG_GROUP, Protect, RecordPlan, Response, TrapPlan, WatchPlan,
 };
 pub(crate) use scan::ScanPlan;
 

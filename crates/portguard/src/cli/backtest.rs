@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use clap::Args;
-use portguard_core::{Evidence, Family, Grade, Offence, Span, Subject, Timestamp, Until};
+use portguard_core::{Evidence, Grade, Offence, Span, Subject, Timestamp, Until};
 use portguard_store::{EntryQuery, Order, Reader, StoredEntry};
 use serde_json::json;
 
 use crate::{
     clock,
-    config::{self, Config},
+    config::{self, Config, Response},
     exit::{Failed, Turn},
     offline::Offline,
 };
@@ -45,7 +45,7 @@ pub(crate) fn backtest(global: &Global, args: &BacktestArgs) -> Result<(), Faile
     let config = config::load(&global.config, &config::Surroundings::default())
         .map_err(|mistakes| config::failed(&mistakes))?
         .config;
-    let now = Timestamp::from_secs(u64::try_from(lines::now()?).unwrap_or(0));
+    let now = lines::moment()?;
     let since = match args.since {
         Some(Span::For(span)) => now.as_millis().saturating_sub(millis(span)),
         Some(Span::Forever) | None => 0,
@@ -61,6 +61,8 @@ pub(crate) fn backtest(global: &Global, args: &BacktestArgs) -> Result<(), Faile
 /// A policy under test.
 struct Test<'c> {
     config: &'c Config,
+    /// What follows from what noticed an offence.
+    responses: BTreeMap<String, Option<Response>>,
     offline: Offline,
     held: BTreeMap<Subject, Held>,
     unnoticed: usize,
@@ -68,11 +70,19 @@ struct Test<'c> {
 
 impl<'c> Test<'c> {
     fn new(config: &'c Config) -> Self {
-        Self { config, offline: Offline::new(config), held: BTreeMap::new(), unnoticed: 0 }
+        Self {
+            config,
+            responses: BTreeMap::new(),
+            offline: Offline::new(config),
+            held: BTreeMap::new(),
+            unnoticed: 0,
+        }
     }
 
     fn take(&mut self, entry: &StoredEntry) {
-        let Some(offence) = offence_of(self.config, entry) else {
+        let find = || self.config.response_to(&entry.text);
+        let response = self.responses.entry(entry.text.clone()).or_insert_with(find);
+        let Some(offence) = response.as_ref().and_then(|one| offence_of(one, entry)) else {
             self.unnoticed += 1;
             return;
         };
@@ -94,10 +104,7 @@ impl<'c> Test<'c> {
     /// Returns the subject that was held for earlier offences of the same source.
     fn around(&self, offence: &Offence) -> Option<Subject> {
         let address = Subject::address(offence.peer);
-        let width = match address.family() {
-            Family::V4 => offence.ladder.prefix_v4,
-            Family::V6 => offence.ladder.prefix_v6,
-        };
+        let width = offence.ladder.prefix_len(address.family());
         let both = [address, Subject::containing(offence.peer, width)];
         both.into_iter().find(|subject| self.held.contains_key(subject))
     }
@@ -214,18 +221,17 @@ fn recorded(config: &Config, since: Timestamp) -> Result<Vec<StoredEntry>, Faile
     }
 }
 
-/// Returns an offence as it was; `None` if the configuration would not notice it.
-fn offence_of(config: &Config, entry: &StoredEntry) -> Option<Offence> {
+/// Returns an offence as it was, with what follows from it by another configuration.
+fn offence_of(response: &Response, entry: &StoredEntry) -> Option<Offence> {
     let grade =
         |word: &str| entry.details.iter().any(|(name, value)| name == "grade" && value == word);
-    let response = config.response_to(&entry.text)?;
     Some(Offence {
         peer: entry.subject?.first_address(),
         origin: entry.text.as_str().into(),
         grade: if grade("forgeable") { Grade::Forgeable } else { Grade::Handshake },
-        ladder: response.ladder,
+        ladder: response.ladder.clone(),
         evidence: Evidence::default(),
         trap: None,
-        ports: response.ports,
+        ports: response.ports.clone(),
     })
 }

@@ -2,17 +2,24 @@
 
 use std::{
     fs::{self, File},
-    io::{self, BufRead, BufReader, Read},
+    io::{self, BufRead, BufReader, IsTerminal as _, Read},
     path::{Path, PathBuf},
 };
+
+use portguard_core::Timestamp;
 
 use crate::{
     clock,
     exit::{Failed, Turn},
 };
 
+use super::Global;
+
 /// The most of a line that is read, in bytes; what is behind is left out.
 const LONGEST_LINE: usize = 64 << 10;
+
+/// How often progress is shown, in lines.
+const PROGRESS_EVERY: u64 = 1 << 16;
 
 /// Sets the clock of offline commands: seconds since 1970.
 const NOW: &str = "PORTGUARD_NOW";
@@ -26,6 +33,39 @@ pub(super) fn now() -> Result<i64, Failed> {
     text.parse().map_err(|_| {
         Failed::new(Turn::Usage, format!("{NOW} is `{text}`, which is no number of seconds"))
     })
+}
+
+/// The same as a moment.
+pub(super) fn moment() -> Result<Timestamp, Failed> {
+    Ok(Timestamp::from_secs(u64::try_from(now()?).unwrap_or(0)))
+}
+
+/// How many lines were read so far, on a terminal that wants to be told.
+#[derive(Default)]
+pub(super) struct Progress {
+    is_shown: bool,
+    told: u64,
+}
+
+impl Progress {
+    pub(super) fn new(global: &Global) -> Self {
+        Self { is_shown: !global.quiet && io::stderr().is_terminal(), told: 0 }
+    }
+
+    /// Shows a number of lines, unless that is hardly more than what is shown.
+    pub(super) fn show(&mut self, lines: u64) {
+        if self.is_shown && lines >= self.told + PROGRESS_EVERY {
+            self.told = lines;
+            eprint!("\r{lines} lines ");
+        }
+    }
+
+    /// Makes room for what is told then.
+    pub(super) fn end(self) {
+        if self.told > 0 {
+            eprint!("\r");
+        }
+    }
 }
 
 /// The lines of a file.

@@ -7,7 +7,7 @@ use portguard_core::Span;
 
 use crate::exit::{Failed, Turn};
 
-use super::{Global, LogArgs, client::Client, show};
+use super::{Global, LogArgs, PacketType, client::Client, show};
 
 /// How often a followed record is asked for new decisions.
 const FOLLOW_EVERY: Duration = Duration::from_millis(250);
@@ -47,7 +47,7 @@ fn filters(args: &LogArgs) -> String {
         }
     };
     add("rule", args.rule.clone());
-    add("type", args.r#type.map(|kind| format!("{kind:?}").to_lowercase()));
+    add("type", args.r#type.map(PacketType::word));
     add("source", args.source.map(|source| source.to_string()));
     add("port", args.port.map(|port| port.to_string()));
     filters

@@ -2,7 +2,7 @@
 
 use std::{
     collections::VecDeque,
-    io::{self, IsTerminal as _, Write},
+    io::{self, Write},
     path::{Path, PathBuf},
 };
 
@@ -22,11 +22,8 @@ use crate::{
 
 use super::{
     Global,
-    lines::{self, Lines},
+    lines::{self, Lines, Progress},
 };
-
-/// How often progress is shown, in lines.
-const PROGRESS_EVERY: u64 = 1 << 16;
 
 /// What to replay.
 #[derive(Debug, Args)]
@@ -72,8 +69,8 @@ pub(crate) fn replay(global: &Global, args: &ReplayArgs) -> Result<(), Failed> {
     let mut streams = streams(&config, args)?;
     let mut offline = Offline::new(&config);
     let mut out = io::BufWriter::new(io::stdout().lock());
-    let shows_progress = !global.quiet && io::stderr().is_terminal();
-    let (mut tally, mut told) = (Tally::default(), 0);
+    let mut progress = Progress::new(global);
+    let mut tally = Tally::default();
     while let Some((at, offence)) = next(&mut streams, now)? {
         let rule = offence.origin.clone();
         let entries = offline.take(at, offence);
@@ -83,12 +80,9 @@ pub(crate) fn replay(global: &Global, args: &ReplayArgs) -> Result<(), Failed> {
             let line = if global.json { object(&entry, &rule).to_string() } else { text(&entry) };
             writeln!(out, "{line}").map_err(|why| cannot_print(&why))?;
         }
-        let read: u64 = streams.iter().map(|stream| stream.read).sum();
-        if shows_progress && read / PROGRESS_EVERY > told {
-            told = read / PROGRESS_EVERY;
-            eprint!("\r{read} lines ");
-        }
+        progress.show(streams.iter().map(|stream| stream.read).sum());
     }
+    progress.end();
     out.flush().map_err(|why| cannot_print(&why))?;
     if !global.quiet {
         let lines: u64 = streams.iter().map(|stream| stream.read).sum();
@@ -179,7 +173,7 @@ fn names(plan: &WatchPlan, path: &Path) -> bool {
 
 fn present(args: &ReplayArgs) -> Result<Timestamp, Failed> {
     let Some(text) = &args.now else {
-        return Ok(Timestamp::from_secs(u64::try_from(lines::now()?).unwrap_or(0)));
+        return lines::moment();
     };
     let seconds = text.parse::<u64>().ok();
     let moment = || text.parse::<jiff::Timestamp>().ok();

@@ -2,13 +2,7 @@
 
 mod log;
 
-use std::{
-    io::{self, IsTerminal as _},
-    net::IpAddr,
-    path::PathBuf,
-    thread,
-    time::Duration,
-};
+use std::{net::IpAddr, path::PathBuf, thread};
 
 use clap::{Args, ValueEnum};
 use portguard_api::{
@@ -22,7 +16,7 @@ use crate::{clock, exit::Failed};
 
 use self::log::{Counting, Found, Hits, Wanted};
 
-use super::{Global, PacketType, client::Client};
+use super::{Global, PacketType, client::Client, lines::Progress};
 
 /// Most threads that a scan uses unless told otherwise.
 const MOST_THREADS: usize = 4;
@@ -84,13 +78,15 @@ pub(crate) fn scan(
     let needs_daemon = !args.dry_run || args.file.is_none();
     let client = if needs_daemon { Some(connect()?) } else { None };
     let found = match (&args.file, &client) {
-        (Some(file), _) => log::scan(file, &wanted(args), threads(args), &progress(global))?,
+        (Some(file), _) => {
+            let mut progress = Progress::new(global);
+            let found = log::scan(file, &wanted(args), threads(args), &mut progress)?;
+            progress.end();
+            found
+        }
         (None, Some(client)) => of_record(client, args)?,
         (None, None) => return Err(Failed::bug("a record without a daemon")),
     };
-    if shows_progress(global) {
-        eprint!("\r");
-    }
     let Found { lines, matched, undated, cut, sources, over } = found;
     let client = client.filter(|_| !args.dry_run);
     for (source, hits) in &over {
@@ -122,7 +118,7 @@ pub(crate) fn scan(
 fn of_record(client: &Client, args: &ScanArgs) -> Result<Found, Failed> {
     let kind = match args.r#type {
         PacketType::Any => String::new(),
-        kind => format!("&type={}", format!("{kind:?}").to_lowercase()),
+        kind => format!("&type={}", kind.word()),
     };
     let rule = args.rule.to_lowercase();
     let path = format!("/v1/log?limit={MOST_DECISIONS}&rule={rule}{kind}");
@@ -142,29 +138,17 @@ fn of_record(client: &Client, args: &ScanArgs) -> Result<Found, Failed> {
 }
 
 fn wanted(args: &ScanArgs) -> Wanted {
-    let within = match args.within {
-        Span::For(within) => within,
-        Span::Forever => Duration::MAX,
-    };
-    Wanted { rule: args.rule.to_uppercase(), kind: args.r#type, howmany: args.howmany, within }
+    Wanted {
+        rule: args.rule.to_uppercase(),
+        kind: args.r#type,
+        howmany: args.howmany,
+        within: args.within.duration(),
+    }
 }
 
 fn threads(args: &ScanArgs) -> usize {
     let cores = || thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
     args.threads.map_or_else(cores, usize::from)
-}
-
-fn shows_progress(global: &Global) -> bool {
-    !global.quiet && io::stderr().is_terminal()
-}
-
-fn progress(global: &Global) -> impl Fn(u64) {
-    let shows = shows_progress(global);
-    move |lines| {
-        if shows {
-            log::show_progress(lines);
-        }
-    }
 }
 
 /// Puts a source on the list; returns whether the rules let it.

@@ -1,12 +1,6 @@
 //! Which rules find something in a log: what to write into a watch.
 
-use std::{
-    collections::HashSet,
-    io::{self, IsTerminal as _},
-    net::IpAddr,
-    path::Path,
-    process::ExitCode,
-};
+use std::{collections::HashSet, net::IpAddr, path::Path, process::ExitCode};
 
 use portguard_read::{Judgement, Reader, Readers};
 use serde_json::json;
@@ -18,7 +12,7 @@ use crate::{
 
 use super::{
     Global,
-    lines::{self, Blocks},
+    lines::{self, Blocks, Progress},
     show,
 };
 
@@ -43,7 +37,7 @@ pub(crate) fn which(global: &Global, folders: &Folders, file: &Path) -> Result<E
     let mut found: Vec<Found> = names.iter().map(|_| Found::default()).collect();
     let mut blocks = Blocks::open(file)?;
     let now = lines::now()?;
-    let shows_progress = !global.quiet && io::stderr().is_terminal();
+    let mut progress = Progress::new(global);
     let (mut block, mut lines) = (Vec::new(), 0);
     loop {
         blocks.fill(&mut block, BLOCK)?;
@@ -53,13 +47,9 @@ pub(crate) fn which(global: &Global, folders: &Folders, file: &Path) -> Result<E
         lines += readers.take_all(&block, now, &mut |number, _, judgement| {
             found[number].add(&judgement);
         });
-        if shows_progress {
-            eprint!("\r{lines} lines ");
-        }
+        progress.show(lines);
     }
-    if shows_progress {
-        eprint!("\r");
-    }
+    progress.end();
     let mut found: Vec<_> = names.into_iter().zip(found).filter(|(_, one)| one.is_any()).collect();
     found.sort_by_key(|(name, one)| {
         (std::cmp::Reverse((one.failures, one.successes)), name.clone())

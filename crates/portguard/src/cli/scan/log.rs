@@ -3,7 +3,6 @@
 
 use std::{
     collections::HashMap,
-    io,
     net::{IpAddr, Ipv6Addr},
     sync::LazyLock,
     thread,
@@ -21,7 +20,7 @@ use portguard_read::{
 use crate::{
     cli::{
         PacketType,
-        lines::{self, Blocks},
+        lines::{self, Blocks, Progress},
     },
     exit::Failed,
 };
@@ -91,12 +90,12 @@ pub(super) struct Counting {
     others: Window,
 }
 
-/// Scans a log, or standard input (`-`), on so many threads. `tell` hears of the progress, in lines.
+/// Scans a log, or standard input (`-`), on so many threads.
 pub(super) fn scan(
     path: &std::path::Path,
     wanted: &Wanted,
     threads: usize,
-    tell: &dyn Fn(u64),
+    progress: &mut Progress,
 ) -> Result<Found, Failed> {
     let mut blocks = Blocks::open(path)?;
     let block = if threads == 1 { BLOCK } else { SHARED_BLOCK };
@@ -118,7 +117,7 @@ pub(super) fn scan(
                 counting.add(*source, *at);
             }
         });
-        tell(readings.iter().map(|reading| reading.found.lines).sum());
+        progress.show(readings.iter().map(|reading| reading.found.lines).sum());
     }
     let mut all = Found { cut: blocks.cut(), ..Found::default() };
     for reading in &readings {
@@ -262,14 +261,6 @@ impl Counting {
     }
 }
 
-/// Shows progress on a terminal.
-pub(super) fn show_progress(lines: u64) {
-    use io::Write as _;
-    let mut out = io::stderr();
-    // A terminal that is gone needs no progress.
-    let _ = write!(out, "\r{lines} lines ").and_then(|()| out.flush());
-}
-
 #[cfg(test)]
 mod tests {
     use std::fmt::Write as _;
@@ -298,11 +289,11 @@ mod tests {
             howmany: 30,
             within: Duration::from_secs(42),
         };
-        let one = scan(file.path(), &wanted, 1, &|_| ()).unwrap();
+        let one = scan(file.path(), &wanted, 1, &mut Progress::default()).unwrap();
         assert_eq!((one.lines, one.matched, one.sources), (40_000, 40_000, 1_024));
         assert!(!one.over.is_empty() && one.over.len() < 1_024, "{}", one.over.len());
         for threads in 2..4 {
-            assert_eq!(scan(file.path(), &wanted, threads, &|_| ()).unwrap(), one);
+            assert_eq!(scan(file.path(), &wanted, threads, &mut Progress::default()).unwrap(), one);
         }
     }
 }
