@@ -88,7 +88,7 @@ impl Matcher {
         if self.most_lines > 1 {
             self.pass(before, given, clock);
         }
-        let at = self.text_of(last_lines(before, 1), line, given, clock);
+        let at = self.text_of(before, line, given, clock);
         self.judge(at).unwrap_or_else(|TooManySteps| {
             self.too_slow += 1;
             Judgement::Nothing
@@ -175,9 +175,10 @@ impl Matcher {
         }
     }
 
-    /// Returns the time of the line before, if that is not long ago.
+    /// Returns the time of the last line before, if that is not long ago.
     fn time_before(&mut self, before: &[u8], clock: &Clock) -> Option<i64> {
-        let before = format!("{}\n", String::from_utf8_lossy(before.trim_ascii_end()));
+        let before = last_lines(before, 1).trim_ascii_end();
+        let before = format!("{}\n", String::from_utf8_lossy(before));
         let found = self.dates.find(&before, clock);
         self.last_time = found.and_then(|found| found.at).or(self.last_time);
         self.last_time.filter(|at| *at > clock.now - SAME_TIME)

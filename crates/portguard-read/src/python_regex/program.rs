@@ -60,11 +60,15 @@ pub(super) enum Step {
 #[derive(Clone, Debug)]
 pub(super) struct Run {
     pub(super) set: Set,
+    /// It ends before this text at the latest.
+    pub(super) until: Option<Finder<'static>>,
     pub(super) least: usize,
     pub(super) most: usize,
     pub(super) greedy: bool,
     /// The byte that has to follow.
     pub(super) next: Option<u8>,
+    /// Whether what follows begins with something else: a byte given back would never help.
+    pub(super) is_final: bool,
 }
 
 /// A choice.
@@ -197,8 +201,10 @@ impl Compiler {
     }
 
     fn repeat(&mut self, child: &Expr, least: usize, most: usize, greedy: bool) -> Option<()> {
-        if let Some(set) = single(child) {
-            self.step(Step::Run(Box::new(Run { set, least, most, greedy, next: None })))?;
+        if let Some((set, until)) = single(child).map(|set| (set, None)).or_else(|| tempered(child))
+        {
+            let run = Run { set, until, least, most, greedy, next: None, is_final: false };
+            self.step(Step::Run(Box::new(run)))?;
             return Some(());
         }
         let group = self.group;
@@ -291,6 +297,16 @@ fn single(expr: &Expr) -> Option<Set> {
     }
 }
 
+/// Returns the bytes of an expression that matches one of them unless a text begins there
+/// (`(?! from ).`), and the text.
+fn tempered(expr: &Expr) -> Option<(Set, Option<Finder<'static>>)> {
+    let Expr::Concat(parts) = expr else { return None };
+    let [Expr::LookAround(text, LookAround::LookAheadNeg), byte] = &parts[..] else { return None };
+    let Expr::Literal { val, casei: false } = text.as_ref() else { return None };
+    let is_text = val.is_ascii() && !val.is_empty();
+    is_text.then_some((single(byte)?, Some(Finder::new(val).into_owned())))
+}
+
 fn place(assertion: Assertion) -> Option<Place> {
     Some(match assertion {
         Assertion::StartText => Place::TextStart,
@@ -349,13 +365,18 @@ fn finished(steps: Vec<Step>) -> Vec<Step> {
             Some(Step::Text(text)) => Some(text[0]),
             _ => None,
         };
-        let begins = match &steps[at] {
-            Step::Split(split) => [begins(&steps, split.first), begins(&steps, split.second)],
-            _ => [None, None],
-        };
-        match &mut steps[at] {
-            Step::Run(run) => run.next = next,
-            Step::Split(split) => split.begins = begins,
+        match &steps[at] {
+            Step::Run(run) => {
+                let follows = begins(&steps, at + 1);
+                let is_final = follows.is_some_and(|set| run.greedy && !set.meets(&run.set));
+                let Step::Run(run) = &mut steps[at] else { continue };
+                (run.next, run.is_final) = (next, is_final);
+            }
+            Step::Split(split) => {
+                let begins = [split.first, split.second].map(|to| begins(&steps, to));
+                let Step::Split(split) = &mut steps[at] else { continue };
+                split.begins = begins;
+            }
             _ => {}
         }
     }
@@ -397,18 +418,33 @@ fn joined(steps: Vec<Step>) -> Vec<Step> {
         out.push(step);
     }
     places.push(out.len());
-    for step in &mut out {
+    redirect(&mut out, |to| places[to]);
+    let ends: Vec<usize> = (0..=out.len()).map(|at| behind_jumps(&out, at)).collect();
+    redirect(&mut out, |to| ends[to]);
+    out
+}
+
+/// Returns where it goes on at a step, behind all jumps.
+fn behind_jumps(steps: &[Step], mut at: usize) -> usize {
+    // Jumps lead on, or back to a choice.
+    while let Some(Step::Jump(to)) = steps.get(at) {
+        at = *to;
+    }
+    at
+}
+
+/// Sends all that go somewhere to another place.
+fn redirect(steps: &mut [Step], place: impl Fn(usize) -> usize) {
+    for step in steps {
         match step {
             Step::Split(split) => {
-                (split.first, split.second) = (places[split.first], places[split.second]);
+                (split.first, split.second) = (place(split.first), place(split.second));
             }
-            Step::Jump(to) | Step::If { otherwise: to, .. } | Step::Look { end: to, .. } => {
-                *to = places[*to];
-            }
+            Step::Jump(to) | Step::If { otherwise: to, .. } => *to = place(*to),
+            Step::Look { end, .. } => *end = place(*end),
             _ => {}
         }
     }
-    out
 }
 
 fn targets(step: &Step) -> Vec<usize> {

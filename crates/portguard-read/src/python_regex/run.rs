@@ -224,13 +224,18 @@ impl Program {
 /// Begins a repetition, and returns where it goes on.
 fn begin_run(run: &Run, text: &[u8], step: usize, at: usize, room: &mut Room) -> Option<usize> {
     let rest = &text[at..];
-    let length = run.set.run(&rest[..rest.len().min(run.most)]);
+    let mut length = run.set.run(&rest[..rest.len().min(run.most)]);
+    if let Some(text) = &run.until {
+        // It may begin with the last byte that would be taken.
+        let here = &rest[..rest.len().min(length + text.needle().len())];
+        length = text.find(here).map_or(length, |place| place.min(length));
+    }
     if length < run.least {
         return None;
     }
     let (least, most) = (at + run.least, at + length);
     if run.greedy {
-        if most > least {
+        if most > least && !run.is_final {
             room.back.push(Back::Shrink { step, at: most, least });
         }
         return Some(most);

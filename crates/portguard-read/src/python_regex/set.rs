@@ -53,6 +53,11 @@ impl Set {
         *self = Self::of(|byte| self.has(byte) || other.has(byte));
     }
 
+    /// Returns whether a byte is in both.
+    pub(super) fn meets(&self, other: &Self) -> bool {
+        self.has.iter().zip(other.has).any(|(one, other)| one & other != 0)
+    }
+
     /// Returns how many bytes from the beginning of a text are in the set.
     #[inline]
     pub(super) fn run(&self, text: &[u8]) -> usize {
