@@ -4,6 +4,7 @@
 //! so a recorded day and live traffic run the same code. The driver thread of the daemon owns the
 //! one [`Guard`]; everything else here is plain data that any thread may hold.
 
+pub mod anomaly;
 pub mod door;
 pub mod element;
 pub mod entry;
@@ -24,6 +25,7 @@ pub mod tally;
 pub mod time;
 pub mod window;
 
+pub use anomaly::{Anomalies, Detector, Limits, Packet, Severity, Suspicion};
 pub use door::{
     Approval, ApprovalError, Door, DoorAct, Follow, ListedDoor, Pending, PortPolicy, Posture,
     RiskyChange, Ruling, Service, Standing, UnitDoor, UnitGroup, everybody,

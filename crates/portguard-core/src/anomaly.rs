@@ -1,0 +1,443 @@
+//! Finds in packets what is not as it should be: scans, sweeps, floods, strangers.
+//!
+//! Packets go in, in about the order of their times; suspicions come out. What is known of sources,
+//! networks and connections is bounded, whatever is sent; each table says what goes when it is full.
+//! Answers, packets of conversations and attempts that were served are no scan.
+
+mod contact;
+mod crowd;
+mod faint;
+mod flows;
+mod limits;
+mod packet;
+mod source;
+
+use std::{
+    cell::RefCell, collections::VecDeque, fmt, hash::BuildHasher as _, net::IpAddr, time::Duration,
+};
+
+use foldhash::fast::FixedState;
+
+use crate::{Evidence, Family, Grade, Port, Subject, Timestamp, recent::Recent};
+
+use self::{
+    contact::{CONNECT, Contact, ODD, REFUSED, Tick},
+    crowd::Crowd,
+    faint::Faint,
+    flows::{Flows, Relation},
+    packet::Purpose,
+    source::{Again, Look, PATIENCE, Reached, Source},
+};
+
+pub use self::{
+    limits::{Limit, Limits, Severity, Unauthorized},
+    packet::{Content, Outcome, Packet},
+};
+
+/// Most sources and networks of which more is known than one packet. Those that were not seen for
+/// longest go.
+const MOST_SOURCES: usize = 65_536;
+const MOST_NETWORKS: usize = 32_768;
+
+/// Most sources that are to be looked at again; when full, a source is looked at when it comes again.
+const MOST_WAITING: usize = 65_536;
+
+/// So long nothing new has to come from a source that tried little before that is told of.
+const RESTING: Duration = Duration::from_secs(60);
+
+/// Bits of the networks whose sources may belong together.
+const NETWORK_V4: u8 = 24;
+const NETWORK_V6: u8 = 64;
+
+/// What finds an anomaly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Detector {
+    /// One source tries many ports.
+    PortScan,
+    /// One source tries many ports over a long time.
+    SlowScan,
+    /// Packets that no connection has.
+    StealthScan,
+    /// One source tries many addresses.
+    Sweep,
+    /// One source tries many targets of whatever kind, and none is there for it.
+    InVain,
+    /// Sources of one network try many targets together.
+    DistributedScan,
+    /// One source connects again and again.
+    ConnectionRate,
+    /// One source connects again and again to a port where people log in.
+    Guessing,
+    /// One source connects again and again to several services.
+    Probing,
+    /// Connections that are left half open.
+    SynFlood,
+    /// Echo requests without end.
+    IcmpFlood,
+    /// Datagrams without end.
+    UdpFlood,
+    /// A protocol that is not expected.
+    UnexpectedProtocol,
+    /// A source at a port that it may not use.
+    Unauthorized,
+}
+
+impl Detector {
+    /// Returns its key in the configuration.
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::PortScan => "port_scan",
+            Self::SlowScan => "slow_scan",
+            Self::StealthScan => "stealth_scan",
+            Self::Sweep => "sweep",
+            Self::InVain => "in_vain",
+            Self::DistributedScan => "distributed_scan",
+            Self::ConnectionRate => "connection_rate",
+            Self::Guessing => "guessing",
+            Self::Probing => "probing",
+            Self::SynFlood => "syn_flood",
+            Self::IcmpFlood => "icmp_flood",
+            Self::UdpFlood => "udp_flood",
+            Self::UnexpectedProtocol => "unexpected_protocol",
+            Self::Unauthorized => "unauthorized",
+        }
+    }
+
+    /// Returns whether whoever was found by this one need not be found by the other.
+    const fn says_more_than(self, other: Self) -> bool {
+        matches!(
+            (self, other),
+            (Self::PortScan | Self::StealthScan | Self::Sweep, Self::SlowScan | Self::InVain)
+                | (Self::SlowScan, Self::InVain)
+                | (Self::PortScan | Self::Sweep, Self::ConnectionRate | Self::Guessing)
+                | (Self::ConnectionRate | Self::PortScan, Self::Probing)
+        )
+    }
+}
+
+impl fmt::Display for Detector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.key())
+    }
+}
+
+/// An anomaly with what speaks for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Suspicion {
+    /// When it was found.
+    pub at: Timestamp,
+    /// Whom it is about: the source, or the network of several.
+    pub subject: Subject,
+    /// The source of the last packet.
+    pub source: IpAddr,
+    /// What found it.
+    pub detector: Detector,
+    /// How bad it is.
+    pub severity: Severity,
+    /// How sure it is, in percent.
+    pub confidence: u8,
+    /// The source proved by a handshake that it receives what is sent to its address.
+    pub is_proved: bool,
+    /// The ports it is about; none: all.
+    pub ports: Vec<Port>,
+    /// What was seen.
+    pub evidence: Evidence,
+}
+
+impl Suspicion {
+    /// Returns how far it can be trusted.
+    pub fn grade(&self) -> Grade {
+        if self.is_proved { Grade::Handshake } else { Grade::Forgeable }
+    }
+}
+
+/// Looks at packets.
+#[derive(Debug)]
+pub struct Anomalies {
+    limits: Limits,
+    hasher: FixedState,
+    flows: Flows,
+    faint: Faint,
+    sources: Recent<u128, Source>,
+    networks: Recent<u128, Crowd>,
+    /// Sources that are looked at again soon and later, and when.
+    waiting: [VecDeque<(Timestamp, IpAddr)>; 2],
+    found: RefCell<Vec<Suspicion>>,
+}
+
+impl Anomalies {
+    /// Makes ready to look. The seed keeps strangers from choosing addresses that meet in the tables.
+    pub fn new(limits: Limits, seed: u64) -> Self {
+        let hasher = FixedState::with_seed(seed);
+        Self {
+            limits,
+            hasher: hasher.clone(),
+            flows: Flows::new(hasher),
+            faint: Faint::default(),
+            sources: Recent::new(MOST_SOURCES),
+            networks: Recent::new(MOST_NETWORKS),
+            waiting: Default::default(),
+            found: RefCell::default(),
+        }
+    }
+
+    /// Takes other limits over; what was seen so far counts by them.
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.limits = limits;
+    }
+
+    /// Takes a packet, and returns what is found by then.
+    pub fn see(&mut self, packet: &Packet) -> impl Iterator<Item = Suspicion> {
+        self.look_again(packet.at);
+        let purpose = packet.purpose();
+        let relation = self.flows.take(packet, purpose);
+        match relation {
+            Relation::First => self.first(packet, purpose),
+            Relation::Again => self.again(packet, purpose),
+            Relation::Answer if matches!(purpose, Purpose::Accept | Purpose::Echo) => {}
+            Relation::Answer => self.serve(target_of_answer(packet), packet.destination, packet),
+            Relation::Refusal => self.refuse(packet),
+            Relation::Proof => self.with(packet.source, packet.at, Source::prove),
+            Relation::Use => self.serve(target_of(packet), packet.source, packet),
+            Relation::Part => self.part(packet, purpose),
+        }
+        self.found.get_mut().drain(..)
+    }
+
+    /// Returns what is found by this moment though no packet came.
+    pub fn settle(&mut self, now: Timestamp) -> impl Iterator<Item = Suspicion> {
+        self.look_again(now);
+        self.found.get_mut().drain(..)
+    }
+
+    /// Returns when something may be found though no packet comes.
+    pub fn due(&self) -> Option<Timestamp> {
+        self.waiting.iter().filter_map(|waiting| Some(waiting.front()?.0)).min()
+    }
+
+    /// Takes the first packet of a connection, or what looks like it.
+    fn first(&mut self, packet: &Packet, purpose: Purpose) {
+        if self.is_stranger(packet) {
+            return;
+        }
+        let bits = match (purpose, packet.outcome) {
+            (Purpose::Connect, Outcome::Refused) => CONNECT | REFUSED,
+            (Purpose::Connect, _) => CONNECT,
+            (Purpose::Carry { .. }, Outcome::Refused) => ODD | REFUSED,
+            (Purpose::Carry { .. }, _) => ODD,
+            // Who answers to an echo request may be looked for all the same.
+            (Purpose::Ask, _) | (_, Outcome::Refused) => REFUSED,
+            _ => 0,
+        };
+        self.attempt(packet, purpose, bits);
+    }
+
+    fn again(&mut self, packet: &Packet, purpose: Purpose) {
+        self.attempt(packet, purpose, 0);
+    }
+
+    fn part(&mut self, packet: &Packet, purpose: Purpose) {
+        match purpose {
+            Purpose::Odd => self.attempt(packet, purpose, ODD | REFUSED),
+            Purpose::Other => drop(self.is_stranger(packet)),
+            _ => {}
+        }
+    }
+
+    /// Takes an attempt to reach somebody; of a source that was never seen before only that is kept.
+    fn attempt(&mut self, packet: &Packet, purpose: Purpose, bits: u8) {
+        let contact = Contact {
+            bits: contact_bits(purpose, bits),
+            ..self.contact_of(target_of(packet), packet)
+        };
+        let key = key_of(packet.source);
+        let before = if self.sources.get(&key).is_none() {
+            let seen = self.faint.take(self.hasher.hash_one(key), contact, Tick::of(packet.at));
+            if seen.is_none() && purpose != Purpose::Odd {
+                return self.crowd(packet, contact);
+            }
+            seen
+        } else {
+            None
+        };
+        let Self { sources, limits, found, .. } = self;
+        let look = Look { limits, source: packet.source, at: packet.at, found };
+        let is_target = bits != 0 || matches!(purpose, Purpose::Connect | Purpose::Datagram);
+        let counts = is_target && !packet.is_for_many() && !packet.may_be_answer();
+        let Reached { is_new, again } = sources.with(key, |source| {
+            if let Some(before) = before {
+                source.begin(before, look);
+            }
+            match purpose {
+                Purpose::Connect if bits != 0 => source.connect(packet, packet.ports().1, look),
+                Purpose::Connect => source.ask_again(look),
+                Purpose::Datagram => source.datagram(packet, look),
+                Purpose::Ask => source.echo(look),
+                Purpose::Odd => source.odd(packet, look),
+                _ => {}
+            }
+            if !counts || packet.outcome == Outcome::Served {
+                return Reached::default();
+            }
+            source.try_to_reach(contact, look)
+        });
+        if let Some(again) = again {
+            self.wait(again, packet.source, packet.at);
+        }
+        if is_new {
+            self.crowd(packet, contact);
+        }
+    }
+
+    fn wait(&mut self, again: Again, source: IpAddr, now: Timestamp) {
+        let after = match again {
+            Again::Soon => PATIENCE + Duration::from_millis(250),
+            Again::Later => RESTING,
+        };
+        let waiting = &mut self.waiting[again as usize];
+        if waiting.len() < MOST_WAITING {
+            waiting.push_back((now.plus(after), source));
+        }
+    }
+
+    /// Looks again at sources when their time has come.
+    fn look_again(&mut self, now: Timestamp) {
+        for which in [Again::Soon, Again::Later] {
+            let is_due = |(due, _): &mut (Timestamp, IpAddr)| *due <= now;
+            while let Some((due, source)) = self.waiting[which as usize].pop_front_if(is_due) {
+                let mut again = None;
+                self.with(source, due, |source, look| again = source.look_again(which, look));
+                if let Some(again) = again {
+                    self.wait(again, source, due);
+                }
+            }
+        }
+    }
+
+    /// Counts an attempt for the network of its source.
+    fn crowd(&mut self, packet: &Packet, contact: Contact) {
+        if packet.is_for_many() || packet.may_be_answer() || packet.outcome == Outcome::Served {
+            return;
+        }
+        let network = network_of(packet.source);
+        let (key, now) = (key_of(network.first_address()), Tick::of(packet.at));
+        // Another hash than that of its first address.
+        let hash = self.hasher.hash_one((key, network.prefix_len()));
+        if self.networks.get(&key).is_none() && self.faint.take(hash, contact, now).is_none() {
+            return;
+        }
+        let source = self.short_hash(packet.source);
+        let limits = &self.limits;
+        let found = self.networks.with(key, |crowd| crowd.take(contact, source, now, limits));
+        if let Some(mut evidence) = found {
+            let severity = limits.distributed_scan.severity;
+            evidence.insert(0, ("severity", severity.to_string()));
+            self.found.get_mut().push(Suspicion {
+                at: packet.at,
+                subject: network,
+                source: packet.source,
+                detector: Detector::DistributedScan,
+                severity,
+                confidence: 70,
+                is_proved: false,
+                ports: Vec::new(),
+                evidence: Evidence(evidence),
+            });
+        }
+    }
+
+    /// Tells of a packet that is an anomaly by itself, and returns whether it is one.
+    fn is_stranger(&mut self, packet: &Packet) -> bool {
+        let (protocols, severity) = &self.limits.protocols;
+        let source = Subject::address(packet.source);
+        let forbidden = packet.port().and_then(|port| {
+            let rules = self.limits.unauthorized.iter();
+            rules.clone().find(|rule| rule.forbids(port, source)).map(|rule| rule.severity)
+        });
+        let (detector, severity) = match forbidden {
+            Some(severity) => (Detector::Unauthorized, severity),
+            None if protocols.contains(&packet.protocol) || packet.is_for_many() => return false,
+            None => (Detector::UnexpectedProtocol, *severity),
+        };
+        self.with_new(packet, |source, look| source.stranger(detector, severity, packet, look));
+        true
+    }
+
+    /// Takes note that a target is there for whoever tried it.
+    fn serve(&mut self, target: (IpAddr, u16), who: IpAddr, packet: &Packet) {
+        let target = Contact { bits: CONNECT, ..self.contact_of(target, packet) };
+        self.with(who, packet.at, |source, look| source.serve(&target, packet, look));
+        let network = key_of(network_of(who).first_address());
+        if self.networks.get(&network).is_some() {
+            self.networks.with(network, |crowd| crowd.serve(&target));
+        }
+    }
+
+    fn refuse(&mut self, packet: &Packet) {
+        let target = self.contact_of(target_of_answer(packet), packet);
+        self.with(packet.destination, packet.at, |source, look| source.refuse(&target, look));
+    }
+
+    /// Does something with a source of which something is known.
+    fn with(&mut self, source: IpAddr, at: Timestamp, act: impl FnOnce(&mut Source, Look<'_>)) {
+        let key = key_of(source);
+        if self.sources.get(&key).is_some() {
+            let Self { sources, limits, found, .. } = self;
+            sources.with(key, |known| act(known, Look { limits, source, at, found }));
+        }
+    }
+
+    /// Does something with a source, known or not.
+    fn with_new(&mut self, packet: &Packet, act: impl FnOnce(&mut Source, Look<'_>)) {
+        let Self { sources, limits, found, .. } = self;
+        let look = Look { limits, source: packet.source, at: packet.at, found };
+        sources.with(key_of(packet.source), |known| act(known, look));
+    }
+
+    fn contact_of(&self, target: (IpAddr, u16), packet: &Packet) -> Contact {
+        let contact = self.contact_to(target, Tick::of(packet.at));
+        Contact { protocol: packet.protocol, ..contact }
+    }
+
+    fn contact_to(&self, (host, port): (IpAddr, u16), at: Tick) -> Contact {
+        Contact { host: self.short_hash(host), at, port, protocol: 0, bits: 0 }
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "a part of the hash is wanted")]
+    fn short_hash(&self, address: IpAddr) -> u32 {
+        self.hasher.hash_one(key_of(address)) as u32
+    }
+}
+
+/// Returns the number that stands for an address: an IPv4 address behind bits that no unicast IPv6
+/// address has (`ff..` is multicast; reserved flags are set).
+fn key_of(address: IpAddr) -> u128 {
+    match address {
+        IpAddr::V4(address) => 0xffff << 112 | u128::from(address.to_bits()),
+        IpAddr::V6(address) => address.to_bits(),
+    }
+}
+
+fn network_of(source: IpAddr) -> Subject {
+    let bits = match Subject::address(source).family() {
+        Family::V4 => NETWORK_V4,
+        Family::V6 => NETWORK_V6,
+    };
+    Subject::containing(source, bits)
+}
+
+fn target_of(packet: &Packet) -> (IpAddr, u16) {
+    (packet.destination, packet.ports().1)
+}
+
+/// Returns the target that a packet is the answer of.
+fn target_of_answer(packet: &Packet) -> (IpAddr, u16) {
+    (packet.source, packet.ports().0)
+}
+
+fn contact_bits(purpose: Purpose, bits: u8) -> u8 {
+    if purpose == Purpose::Connect { bits | CONNECT } else { bits }
+}
+
+#[cfg(test)]
+mod tests;
