@@ -3,6 +3,10 @@
 use std::net::IpAddr;
 
 use etherparse::{IpNumber, Ipv6ExtensionSlice, LaxIpSlice};
+use portguard_core::{
+    Packet, Timestamp,
+    anomaly::{Content, Outcome},
+};
 
 /// What the headers of an IP packet say; what is cut off is left out or zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +51,10 @@ pub enum Transport {
         source: u16,
         /// Destination port.
         destination: u16,
+        /// Sequence number.
+        sequence: u32,
+        /// Acknowledgement number.
+        acknowledgement: u32,
         /// The flags byte, lowest bit FIN.
         flags: u8,
         /// The reserved bits, as the kernel's log writes them.
@@ -115,6 +123,20 @@ pub fn read_headers(bytes: &[u8]) -> Option<Headers> {
 }
 
 impl Headers {
+    /// Returns the packet as it is judged.
+    pub fn packet(&self, at: Timestamp, outcome: Outcome) -> Packet {
+        let content = match self.transport {
+            Transport::Tcp { source, destination, sequence, acknowledgement, flags, .. } => {
+                Content::Tcp { source, destination, flags, sequence, acknowledgement }
+            }
+            Transport::Udp { source, destination, .. } => Content::Udp { source, destination },
+            Transport::Icmp { kind, .. } => Content::Icmp { kind },
+            Transport::Unknown => Content::Other,
+        };
+        let Self { source, destination, protocol, .. } = *self;
+        Packet { at, source, destination, protocol, content, outcome }
+    }
+
     /// Returns source and destination port, where the protocol has ports and they were copied.
     pub fn ports(&self) -> Option<(u16, u16)> {
         match self.transport {
@@ -154,10 +176,13 @@ fn fragment(ip: &LaxIpSlice<'_>) -> Fragment {
 fn read_transport(protocol: IpNumber, bytes: &[u8]) -> Transport {
     let word = |at: usize| bytes.get(at..at + 2).map(|word| u16::from_be_bytes([word[0], word[1]]));
     let byte = |at: usize| bytes.get(at).copied();
+    let long = |at: usize| Some(u32::from(word(at)?) << 16 | u32::from(word(at + 2)?));
     let read = || match protocol {
         IpNumber::TCP => Some(Transport::Tcp {
             source: word(0)?,
             destination: word(2)?,
+            sequence: long(4).unwrap_or(0),
+            acknowledgement: long(8).unwrap_or(0),
             flags: byte(13).unwrap_or(0),
             reserved: byte(12).unwrap_or(0) & 0x0f,
             window: word(14).unwrap_or(0),

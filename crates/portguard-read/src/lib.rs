@@ -1,13 +1,15 @@
-//! Understands bytes: the headers of packets, the record of what was decided about them, the
+//! Understands bytes: captures, the headers of packets, the record of what was decided about them, the
 //! classic log lines, fail2ban's filters, and rules of our own. No I/O, no clock.
 
 mod address;
+pub mod capture;
 pub mod decision;
 pub mod fail2ban;
 mod fields;
 pub mod headers;
 pub mod journal_entry;
 mod judgement;
+pub mod link;
 pub mod log_line;
 pub mod netfilter;
 pub mod python_regex;
@@ -18,10 +20,12 @@ pub mod rule;
 mod sieve;
 pub mod stamp;
 
+pub use capture::{Capture, CaptureError};
 pub use decision::{PacketDecision, Verdict};
 pub use fields::Fields;
 pub use headers::{Headers, Transport};
 pub use judgement::{Judgement, Sighting, Who};
+pub use link::Link;
 pub use reader::Reader;
 pub use readers::Readers;
 pub use record::{PacketKind, Query, Record};

@@ -90,7 +90,7 @@ fn write_ip(out: &mut String, headers: &Headers) {
 fn write_transport(out: &mut String, headers: &Headers) {
     let icmp = if headers.source.is_ipv4() { "ICMP" } else { "ICMPv6" };
     let _ = match headers.transport {
-        Transport::Tcp { source, destination, flags, reserved, window, urgent } => {
+        Transport::Tcp { source, destination, flags, reserved, window, urgent, .. } => {
             let flags = flag_words(flags);
             write!(
                 out,

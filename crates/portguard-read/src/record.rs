@@ -239,6 +239,8 @@ impl Entry {
             (_, TCP) => Transport::Tcp {
                 source: self.from,
                 destination: self.to,
+                sequence: 0,
+                acknowledgement: 0,
                 flags: self.flags,
                 reserved: 0,
                 window: 0,

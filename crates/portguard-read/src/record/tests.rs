@@ -9,6 +9,8 @@ fn headers(host: u8, port: u16, protocol: u8) -> Headers {
         TCP => Transport::Tcp {
             source: 1,
             destination: port,
+            sequence: 0,
+            acknowledgement: 0,
             flags: 2,
             reserved: 0,
             window: 0,
