@@ -263,7 +263,7 @@ impl Anomalies {
         let Self { sources, limits, found, .. } = self;
         let look = Look { limits, source: packet.source, at: packet.at, found };
         let is_target = bits != 0 || matches!(purpose, Purpose::Connect | Purpose::Datagram);
-        let counts = is_target && !packet.is_for_many() && !packet.may_be_answer();
+        let counts = is_target && !packet.is_for_many() && !packet.looks_for_nothing();
         let Reached { is_new, again } = sources.with(key, |source| {
             if let Some(before) = before {
                 source.begin(before, look);
@@ -316,7 +316,7 @@ impl Anomalies {
 
     /// Counts an attempt for the network of its source.
     fn crowd(&mut self, packet: &Packet, contact: Contact) {
-        if packet.is_for_many() || packet.may_be_answer() || packet.outcome == Outcome::Served {
+        if packet.is_for_many() || packet.looks_for_nothing() || packet.outcome == Outcome::Served {
             return;
         }
         let network = network_of(packet.source);

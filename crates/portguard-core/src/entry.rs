@@ -5,8 +5,8 @@ mod words;
 use std::{fmt, net::IpAddr, sync::Arc};
 
 use crate::{
-    DoorAct, Evidence, Family, Grade, Health, List, Owner, Port, Posture, Process, Reach, Refusal,
-    Ruling, Strength, Subject, Timestamp, Until,
+    DoorAct, Evidence, Family, Grade, Health, List, Owner, Port, Posture, Process, Proposal, Reach,
+    Refusal, Ruling, Strength, Subject, Timestamp, Until,
 };
 
 /// One line of the journal.
@@ -168,6 +168,19 @@ pub enum Note {
     },
     /// An operator said who may or may not open ports by listening.
     Ruling(Ruling),
+    /// A rule is proposed.
+    Proposed(Proposal),
+    /// An operator does not want a proposed rule.
+    Dismissed {
+        /// Its number.
+        id: u64,
+        /// Whom it was about.
+        subject: Subject,
+        /// What had found the anomaly.
+        origin: Arc<str>,
+        /// Who dismissed it.
+        author: Author,
+    },
     /// Somebody else changed our table, and what was lost is put back.
     Repaired {
         /// What was lost (`flush of set ban4`).
@@ -339,6 +352,9 @@ impl Note {
             Self::Decision(Decision { subject, .. })
             | Self::Release(Release { subject, .. })
             | Self::Refused { subject, .. } => Some(*subject),
+            Self::Proposed(Proposal { subject, .. }) | Self::Dismissed { subject, .. } => {
+                Some(*subject)
+            }
             Self::Doors { from, .. } | Self::DoorsEnded { from, .. } => *from,
             Self::Full { dropped, .. } => Some(*dropped),
             _ => None,
@@ -365,6 +381,8 @@ impl Note {
             Self::RolledBack { .. } => "rolled-back",
             Self::ClockStepped { .. } => "clock-stepped",
             Self::Ruling(_) => "ruling",
+            Self::Proposed(_) => "proposed",
+            Self::Dismissed { .. } => "dismissed",
             Self::Repaired { .. } => "repaired",
             Self::Health { .. } => "health",
             Self::NotEnforced { .. } => "not-enforced",
@@ -379,6 +397,7 @@ impl Note {
             | Self::Awaiting { .. }
             | Self::ClockStepped { .. }
             | Self::RolledBack { .. }
+            | Self::Proposed(_)
             | Self::Listener { reach: Reach::Pending, .. }
             | Self::Repaired { .. }
             | Self::Full { .. }

@@ -98,6 +98,10 @@ pub enum Fact {
     Units(BTreeMap<Arc<str>, BTreeSet<UnitGroup>>),
     /// Doors that the ledger remembers, at start.
     RestoredDoors(Vec<ListedDoor>),
+    /// An anomaly was found.
+    Anomaly(Box<crate::Anomaly>),
+    /// Proposed rules that the ledger remembers, at start.
+    RestoredProposals(Vec<crate::Proposal>),
     /// Something for the journal: the daemon came up or goes down, a trap stands or can not.
     Noted(crate::Note),
 }

@@ -19,6 +19,7 @@ mod opening;
 mod port_laws;
 #[cfg(test)]
 mod port_stories;
+mod proposals;
 mod protection;
 mod refusal;
 mod register;
@@ -44,7 +45,7 @@ use crate::{
 
 use self::{
     desired::Resync, doors::Doors, listening::Listening, offence::Allowance, offenders::Offenders,
-    register::Register,
+    proposals::Proposals, register::Register,
 };
 
 pub use self::{
@@ -81,6 +82,8 @@ pub struct Caps {
     /// Ports that operators opened or shut. When full, the newcomer is refused. A quarter of what
     /// one kernel set holds.
     pub doors: usize,
+    /// Proposed rules. When full, a dismissed one goes, or the mildest that ends first.
+    pub proposals: usize,
 }
 
 impl Default for Caps {
@@ -93,6 +96,7 @@ impl Default for Caps {
             offenders: 262_144,
             unconfirmed: 65_536,
             doors: 32_768,
+            proposals: 1_024,
         }
     }
 }
@@ -145,6 +149,7 @@ pub struct Guard {
     listening: Listening,
     /// What operators said of listening sockets.
     rulings: BTreeMap<Approval, Ruling>,
+    proposals: Proposals,
     standing: Standing,
     /// The policy for ports that a pending change of the configuration goes back to.
     before: Option<PortPolicy>,
@@ -177,6 +182,7 @@ impl Guard {
             doors: Doors::default(),
             listening: Listening::default(),
             rulings: BTreeMap::new(),
+            proposals: Proposals::default(),
             standing: Standing::default(),
             before: None,
             rules: Arc::default(),
@@ -218,6 +224,8 @@ impl Guard {
             Fact::Listeners(listeners) => self.take_listeners(listeners, now),
             Fact::Units(units) => self.take_units(units),
             Fact::RestoredDoors(doors) => self.restore_doors(doors, now),
+            Fact::Anomaly(anomaly) => self.take_anomaly(&anomaly, event.at, now),
+            Fact::RestoredProposals(proposals) => self.restore_proposals(proposals, now),
             Fact::Noted(note) => self.take_note(note, now),
         }
     }
@@ -236,6 +244,7 @@ impl Guard {
         self.standing_timeout(now);
         self.end_doors_over(now);
         self.listening_timeout(now);
+        self.end_proposals_over(now);
     }
 
     /// Returns the moment at which [`Guard::handle_timeout`] has something to do.
@@ -248,6 +257,7 @@ impl Guard {
             .chain(pending)
             .chain(self.doors.next_end())
             .chain(self.listening.next_due())
+            .chain(self.proposals.next_end())
             .min()
     }
 
@@ -267,6 +277,7 @@ impl Guard {
             .chain(offenders)
             .chain(doors)
             .chain(rulings)
+            .chain(self.proposals.iter().cloned().map(Record::Proposal))
             .chain([Record::Standing(self.standing.clone())])
             .collect()
     }

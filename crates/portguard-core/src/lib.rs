@@ -14,6 +14,7 @@ pub mod guard;
 pub mod ladder;
 pub mod listener;
 pub mod pattern;
+pub mod proposal;
 pub mod rate;
 pub mod recent;
 pub mod record;
@@ -41,6 +42,7 @@ pub use guard::{
 pub use ladder::{Growth, Ladder, Rung};
 pub use listener::{Listener, Owner};
 pub use pattern::{Pattern, PatternError};
+pub use proposal::{Anomaly, Proposal, Respond};
 pub use rate::{Rate, RateError, RateUnit};
 pub use record::Record;
 pub use service::{Port, Protocol};

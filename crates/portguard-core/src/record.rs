@@ -1,7 +1,8 @@
 //! What the ledger has to keep.
 
 use crate::{
-    Approval, Door, Entry, List, ListedDoor, ListedHold, Offender, Port, Ruling, Standing, Subject,
+    Approval, Door, Entry, List, ListedDoor, ListedHold, Offender, Port, Proposal, Ruling,
+    Standing, Subject,
 };
 
 /// One thing for the ledger.
@@ -31,6 +32,10 @@ pub enum Record {
     Ruling(Ruling),
     /// An approval or a denial that an operator took back.
     RulingEnded(Approval),
+    /// A proposed rule as it is from here on; replaces the one with the same number.
+    Proposal(Proposal),
+    /// A proposed rule that is none any more, by its number.
+    ProposalEnded(u64),
     /// What operators decided about the posture, and what waits for confirmation.
     Standing(Standing),
 }

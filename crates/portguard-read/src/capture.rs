@@ -142,12 +142,12 @@ impl<'r> Capture<'r> {
                 return Ok(false);
             }
             Err(PcapError::Incomplete(_)) => {
-                let had = self.reader.data().len();
+                let before = self.reader.data().len();
                 let filled = self.reader.refill().map_err(|why| format!("{why:?}"));
                 filled.map_err(damaged)?;
                 // Nothing more comes, and what is there is no whole block.
-                if self.reader.reader_exhausted() && self.reader.data().len() == had {
-                    self.is_cut_off = had > 0;
+                if self.reader.reader_exhausted() && self.reader.data().len() == before {
+                    self.is_cut_off = before > 0;
                     return Ok(false);
                 }
                 return Ok(true);
@@ -305,7 +305,10 @@ mod tests {
         .concat()
     }
 
-    fn read(bytes: &[u8]) -> Result<(Vec<(u64, u32, Vec<u8>)>, bool), CaptureError> {
+    /// The time, link and bytes of each frame, and whether the last was cut off.
+    type Read = (Vec<(u64, u32, Vec<u8>)>, bool);
+
+    fn read(bytes: &[u8]) -> Result<Read, CaptureError> {
         let mut capture = Capture::new(bytes)?;
         let mut frames = Vec::new();
         let mut take = |frame: Frame<'_>| {

@@ -4,6 +4,11 @@ use std::{net::IpAddr, str::FromStr, sync::LazyLock};
 
 use memchr::memmem::{self, Finder};
 
+use portguard_core::{
+    Packet, Timestamp,
+    anomaly::{Content, Outcome},
+};
+
 use crate::address;
 
 /// What one line says of a packet.
@@ -133,6 +138,31 @@ impl<'a> LoggedPacket<'a> {
         parsed(self.behind, " DPT=")
     }
 
+    /// Returns the packet as it is judged: refused, unless the rule's prefix says that it was let in.
+    /// `None` if it names no protocol that has a number here.
+    pub fn packet(&self, at: Timestamp) -> Option<Packet> {
+        let (word, source) = (self.protocol(), self.source_port());
+        let ports = source.zip(self.destination_port());
+        let (protocol, content) = match (word, ports) {
+            ("TCP", Some((source, destination))) => {
+                let flags = self.flags();
+                (6, Content::Tcp { source, destination, flags, sequence: 0, acknowledgement: 0 })
+            }
+            ("UDP", Some((source, destination))) => (17, Content::Udp { source, destination }),
+            ("TCP", None) => (6, Content::Other),
+            ("UDP", None) => (17, Content::Other),
+            ("ICMP" | "ICMPv6", _) => {
+                let kind = parsed(self.behind, " TYPE=");
+                let content = kind.map_or(Content::Other, |kind| Content::Icmp { kind });
+                (if word == "ICMP" { 1 } else { 58 }, content)
+            }
+            (number, _) => (number.parse().ok()?, Content::Other),
+        };
+        let (source, destination) = (self.source, self.destination()?);
+        let outcome = if says_let_in(self.prefix()) { Outcome::Served } else { Outcome::Refused };
+        Some(Packet { at, source, destination, protocol, content, outcome })
+    }
+
     /// Returns its TCP flags, the last byte of the header's bits (RFC 9293 3.1).
     pub fn flags(&self) -> u8 {
         let named = |word: &[u8]| FLAGS.iter().position(|flag| flag.as_bytes() == word);
@@ -141,6 +171,12 @@ impl<'a> LoggedPacket<'a> {
             .filter_map(named)
             .fold(0, |flags, bit| flags | 0x80 >> bit)
     }
+}
+
+/// Returns whether a rule's prefix says that it lets packets in (`IPTABLES-ALLOWED:`, `ACCEPT `).
+fn says_let_in(prefix: &[u8]) -> bool {
+    let says = |word: &[u8]| prefix.windows(word.len()).any(|part| part.eq_ignore_ascii_case(word));
+    says(b"allow") || says(b"accept")
 }
 
 fn field<'a>(words: &'a [u8], name: &str) -> Option<&'a str> {
@@ -187,6 +223,25 @@ mod tests {
         assert_eq!((packet.source, packet.protocol()), ("192.0.2.7".parse().unwrap(), "TCP"));
         assert_eq!((packet.source_port(), packet.destination_port()), (Some(4000), Some(22)));
         assert_eq!((packet.length(), packet.ttl(), packet.flags()), (Some(60), Some(64), 0x02));
+    }
+
+    #[test]
+    fn a_line_is_judged_like_the_packet_it_tells_of() {
+        let at = Timestamp::from_secs(7);
+        let packet = read_line(TCP.as_bytes()).unwrap().packet(at).unwrap();
+        let content = Content::Tcp {
+            source: 4000,
+            destination: 22,
+            flags: 0x02,
+            sequence: 0,
+            acknowledgement: 0,
+        };
+        assert_eq!((packet.content, packet.outcome), (content, Outcome::Refused));
+        let line = "kernel: IP6TABLES-ALLOWED: IN=eth0 OUT= SRC=2001:db8::1 DST=2001:db8::2 LEN=64 \
+                    PROTO=ICMPv6 TYPE=128 CODE=0 ID=1 SEQ=1 ";
+        let packet = read_line(line.as_bytes()).unwrap().packet(at).unwrap();
+        assert_eq!((packet.protocol, packet.content), (58, Content::Icmp { kind: 128 }));
+        assert_eq!(packet.outcome, Outcome::Served);
     }
 
     #[test]

@@ -7,8 +7,9 @@ use rusqlite::Connection;
 use crate::{
     RecordError, StoredEntry, doors,
     journal::ENTRY_COLUMNS,
+    proposals,
     reader::rows,
-    record::{Writer, begin, record},
+    record::{SMALL_TABLES, Writer, begin, record, small_records},
 };
 
 /// What could be saved of a file.
@@ -29,14 +30,14 @@ pub(crate) fn salvage(from: &Connection, to: &mut Connection) -> Salvage {
         salvage.saved += if is_kept { records.len() } else { 0 };
         salvage.is_whole &= is_kept;
     };
-    let doors = doors::records(from).map(&mut keep);
+    let small = [doors::records(from), proposals::records(from)].map(|all| all.map(&mut keep));
     let read = [
         rows::each_hold(from, Timestamp::default(), |holds| keep(as_records(holds))),
         rows::each_offender(from, |offenders| {
             keep(offenders.into_iter().map(|(who, what)| Record::Offender(who, what)).collect());
         }),
     ];
-    salvage.is_whole &= doors.is_ok();
+    salvage.is_whole &= small.iter().all(Result::is_ok);
     salvage.is_whole &= read.iter().all(|tally| tally.as_ref().is_ok_and(|it| it.skipped == 0));
     salvage
 }
@@ -52,7 +53,7 @@ pub(crate) fn move_over(
     if from_knows_all {
         transaction.execute("DELETE FROM holds", [])?;
         transaction.execute("DELETE FROM offenders", [])?;
-        for table in doors::TABLES {
+        for table in SMALL_TABLES {
             transaction.execute(&format!("DELETE FROM {table}"), [])?;
         }
     }
@@ -67,7 +68,7 @@ pub(crate) fn move_over(
     rows::each_offender(from, |offenders| {
         keep(offenders.into_iter().map(|(who, what)| Record::Offender(who, what)).collect());
     })?;
-    keep(doors::records(from)?);
+    keep(small_records(from)?);
     failure?;
     let mut lines = from.prepare(&format!("SELECT {ENTRY_COLUMNS} FROM entries ORDER BY id"))?;
     for line in lines.query_map([], StoredEntry::read)? {

@@ -16,9 +16,6 @@ use crate::{
     reader::rows::in_chunks,
 };
 
-/// The tables that hold what operators decided about ports.
-pub(crate) const TABLES: [&str; 3] = ["doors", "rulings", "standing"];
-
 /// The only row of its table.
 const THE_ROW: i64 = 1;
 

@@ -110,6 +110,16 @@ impl StoredEntry {
                 author: Some(*author),
                 ..self.text(&refusal.why).detail_if_any("hint", refusal.hint.as_ref())
             },
+            Note::Proposed(one) => Self {
+                measure: Some(one.measure),
+                ports: one.ports.clone(),
+                until: Some(Until::at(one.until)),
+                ..self
+                    .text(&note.words().unwrap_or_default())
+                    .detail("proposal", &one.id)
+                    .detail("severity", &one.severity)
+                    .detail("confidence", &format!("{}%", one.confidence))
+            },
             Note::Repaired { what, by } => self.text(what).process(by),
             Note::Health { source, health } => self.detail("source", source).health(health),
             Note::NotEnforced { why } => self.text(why),

@@ -21,6 +21,7 @@ pub mod ledger;
 mod opening;
 mod place;
 pub mod port_trap;
+mod proposals;
 pub mod reader;
 pub mod record;
 mod retention;

@@ -8,7 +8,9 @@ pub(crate) mod rows;
 
 use std::{path::Path, sync::Arc};
 
-use portguard_core::{ListedDoor, ListedHold, Offender, Ruling, Standing, Subject, Timestamp};
+use portguard_core::{
+    ListedDoor, ListedHold, Offender, Proposal, Ruling, Standing, Subject, Timestamp,
+};
 use rusqlite::{Connection, ErrorCode};
 use thiserror::Error;
 
@@ -18,6 +20,7 @@ use crate::{
     StoredEntry, doors,
     opening::is_damage,
     place::{Access, Place, PlaceSlot},
+    proposals,
 };
 
 /// Reads the ledger; belongs to one thread.
@@ -120,6 +123,14 @@ impl Reader {
     /// When the database fails.
     pub fn doors(&mut self, now: Timestamp) -> Result<Vec<ListedDoor>, ReadError> {
         Ok(doors::doors(self.connection()?, now)?)
+    }
+
+    /// Returns the proposed rules that are not over at `now`.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn proposals(&mut self, now: Timestamp) -> Result<Vec<Proposal>, ReadError> {
+        Ok(proposals::proposals(self.connection()?, now)?)
     }
 
     /// Returns what operators said of listening sockets.

@@ -9,6 +9,7 @@ use crate::{
     column::{Column, SubjectKey},
     doors::{self, DoorWriter},
     opening::is_damage,
+    proposals::{self, ProposalWriter},
 };
 
 /// Why a batch could not be recorded.
@@ -60,11 +61,19 @@ pub(crate) fn replace_state(
     let transaction = begin(connection)?;
     transaction.execute("DELETE FROM holds", [])?;
     transaction.execute("DELETE FROM offenders", [])?;
-    for table in doors::TABLES {
+    for table in SMALL_TABLES {
         transaction.execute(&format!("DELETE FROM {table}"), [])?;
     }
     write_all(&transaction, state)?;
     Ok(transaction.commit()?)
+}
+
+/// The tables of what there are few of.
+pub(crate) const SMALL_TABLES: [&str; 4] = ["doors", "rulings", "standing", "proposals"];
+
+/// Returns what they hold as records, for another ledger.
+pub(crate) fn small_records(connection: &Connection) -> rusqlite::Result<Vec<Record>> {
+    Ok([doors::records(connection)?, proposals::records(connection)?].concat())
 }
 
 /// Begins a transaction that has the right to write from its first moment, so that it cannot fail
@@ -85,6 +94,7 @@ pub(crate) struct Writer<'c> {
     hold_ended: CachedStatement<'c>,
     offender: CachedStatement<'c>,
     doors: DoorWriter<'c>,
+    proposals: ProposalWriter<'c>,
 }
 
 impl<'c> Writer<'c> {
@@ -109,6 +119,7 @@ impl<'c> Writer<'c> {
                  VALUES (?1, ?2, ?3, ?4, ?5)",
             )?,
             doors: DoorWriter::new(connection)?,
+            proposals: ProposalWriter::new(connection)?,
         })
     }
 
@@ -135,6 +146,8 @@ impl<'c> Writer<'c> {
             Record::DoorEnded(door) => self.doors.end_door(*door),
             Record::Ruling(ruling) => self.doors.write_ruling(ruling),
             Record::RulingEnded(of) => self.doors.end_ruling(of),
+            Record::Proposal(proposal) => self.proposals.write(proposal),
+            Record::ProposalEnded(id) => self.proposals.end(*id),
             Record::Standing(standing) => self.doors.write_standing(standing),
         }
     }

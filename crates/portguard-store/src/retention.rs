@@ -71,9 +71,10 @@ fn before(now: Timestamp, keep: Span) -> Option<Timestamp> {
 }
 
 /// Nobody deletes a hold or a door that ended while the daemon was away: the guard never hears of
-/// it. There are few doors, so they go all at once.
+/// it. There are few doors, so they go all at once; proposed rules too.
 fn delete_ended_holds(connection: &Connection, now: Timestamp) -> rusqlite::Result<usize> {
     connection.execute("DELETE FROM doors WHERE until <= ?1", [Column(now)])?;
+    connection.execute("DELETE FROM proposals WHERE until <= ?1", [Column(now)])?;
     connection
         .prepare_cached(
             "DELETE FROM holds WHERE (subject, list, is_limited) IN \

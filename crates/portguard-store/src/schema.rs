@@ -14,7 +14,7 @@ const APPLICATION_ID: i32 = 0x5047_4C44;
 type Step = fn(&Transaction<'_>) -> rusqlite::Result<()>;
 
 /// All steps, oldest first; the first one starts from an empty file.
-const STEPS: [Step; 2] = [create_tables, create_doors];
+const STEPS: [Step; 3] = [create_tables, create_doors, create_proposals];
 
 /// What a file says about itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -179,6 +179,29 @@ fn create_doors(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
             since    INTEGER,
             deadline INTEGER,
             author   TEXT
+        ) STRICT",
+        [],
+    )?;
+    Ok(())
+}
+
+/// Version 3: rules that anomalies lead to.
+fn create_proposals(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    transaction.execute(
+        "CREATE TABLE proposals (
+            id         INTEGER PRIMARY KEY,
+            subject    BLOB    NOT NULL,
+            measure    TEXT    NOT NULL,
+            ports      BLOB    NOT NULL,
+            span       TEXT    NOT NULL,
+            origin     TEXT    NOT NULL,
+            severity   TEXT    NOT NULL,
+            confidence INTEGER NOT NULL,
+            evidence   TEXT,
+            since      INTEGER NOT NULL,
+            until      INTEGER NOT NULL,
+            times      INTEGER NOT NULL,
+            dismissed  INTEGER NOT NULL
         ) STRICT",
         [],
     )?;

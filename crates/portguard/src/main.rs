@@ -1,5 +1,6 @@
 //! Portguard's one program: the daemon, and the commands that speak with it.
 
+mod anomaly;
 mod cli;
 mod clock;
 mod config;

@@ -3,7 +3,9 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use portguard_core::{Caps, Event, Fact, Guard, List, Offence, Record, Subject, Timestamp};
+use portguard_core::{
+    Anomaly, Caps, Event, Fact, Guard, List, Offence, Record, Subject, Timestamp,
+};
 use portguard_store::StoredEntry;
 
 use crate::config::Config;
@@ -35,6 +37,30 @@ impl Offline {
     /// Takes an offence, and returns the journal since the one before; `None` if it would not have
     /// been, since its source was banned. An offence that comes late counts when it comes.
     pub(crate) fn take(&mut self, at: Timestamp, offence: Offence) -> Option<Vec<StoredEntry>> {
+        let at = self.go_on(at);
+        if self.is_banned(&offence) {
+            return None;
+        }
+        self.guard.handle_event(Event { at, fact: Fact::Offence(offence) }, at);
+        Some(self.entries())
+    }
+
+    /// Takes an anomaly, as [`Offline::take`] takes an offence.
+    pub(crate) fn take_anomaly(
+        &mut self,
+        at: Timestamp,
+        anomaly: Anomaly,
+    ) -> Option<Vec<StoredEntry>> {
+        let at = self.go_on(at);
+        if self.is_banned(&anomaly.offence) {
+            return None;
+        }
+        self.guard.handle_event(Event { at, fact: Fact::Anomaly(Box::new(anomaly)) }, at);
+        Some(self.entries())
+    }
+
+    /// Goes on to a moment, unless that is past, and returns where it is then.
+    fn go_on(&mut self, at: Timestamp) -> Timestamp {
         let at = at.max(self.now);
         // What ends meanwhile ends at its time; what is due and does not end is not waited for.
         let mut before = None;
@@ -47,11 +73,7 @@ impl Offline {
             self.guard.handle_timeout(self.now);
         }
         self.now = at;
-        if self.is_banned(&offence) {
-            return None;
-        }
-        self.guard.handle_event(Event { at, fact: Fact::Offence(offence) }, at);
-        Some(self.entries())
+        at
     }
 
     /// Returns whether the source of an offence was banned, for all ports or for the same.

@@ -162,9 +162,9 @@ fn step(cell: Cell, packet: &Packet, purpose: Purpose, is_beginner: bool) -> (Re
         (Purpose::Carry { pushes: true }, true) if state == State::Proved => {
             (Relation::Use, Step::To(State::Used))
         }
-        (Purpose::Datagram | Purpose::Ask | Purpose::Carry { .. }, true)
-            if state == State::Asked =>
-        {
+        // Who asks again and again is counted though it is answered.
+        (Purpose::Ask, true) => (Relation::Again, stay),
+        (Purpose::Datagram | Purpose::Carry { .. }, true) if state == State::Asked => {
             (Relation::Again, stay)
         }
         (Purpose::Datagram | Purpose::Echo | Purpose::Carry { .. }, false)

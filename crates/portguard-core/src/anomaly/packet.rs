@@ -19,6 +19,9 @@ const MEANT: u8 = 0x3f;
 /// LLMNR.
 const ANSWERING: [u16; 13] = [53, 67, 68, 69, 123, 137, 138, 161, 443, 1900, 3702, 5353, 5355];
 
+/// Where traceroute sends its datagrams, one port after the other (traceroute(8)); nothing listens there.
+const TRACED: std::ops::RangeInclusive<u16> = 33_434..=33_534;
+
 /// Ports below are those of services.
 const FIRST_CHOSEN: u16 = 1024;
 
@@ -156,11 +159,13 @@ impl Packet {
         }
     }
 
-    /// Returns whether it may be the late answer of a service.
-    pub(super) fn may_be_answer(&self) -> bool {
+    /// Returns whether it may be the late answer of a service, or traces a route: neither looks for
+    /// services.
+    pub(super) fn looks_for_nothing(&self) -> bool {
         match self.content {
             Content::Udp { source, destination } => {
-                destination >= FIRST_CHOSEN && ANSWERING.contains(&source)
+                let is_answer = destination >= FIRST_CHOSEN && ANSWERING.contains(&source);
+                is_answer || TRACED.contains(&destination)
             }
             _ => false,
         }

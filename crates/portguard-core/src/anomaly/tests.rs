@@ -229,6 +229,7 @@ fn floods_are_found_even_if_they_stay_just_below_the_limit() {
     let mut play = Play::new();
     for _ in 0..200 {
         play.wait(100).ping(BAD, HOST);
+        play.send(HOST, BAD, 1, Content::Icmp { kind: 0 });
     }
     assert_eq!(play.found(), bad(Detector::IcmpFlood));
 }
@@ -303,6 +304,7 @@ fn discovery_on_the_link_is_no_scan() {
         play.wait(50).udp((BAD, 40_000 + number), ("239.255.255.250", 1900));
         play.udp((BAD, 137), ("203.0.113.255", 137)).udp((BAD, 5353), ("224.0.0.251", 5353));
         play.udp((BAD, 1900), (HOST, 40_000 + number));
+        play.udp((BAD, 50_000), (HOST, 33_434 + number));
     }
     assert_eq!(play.found(), []);
 }

@@ -35,6 +35,13 @@ impl Note {
             Self::ClockStepped { seconds } => {
                 format!("the clock jumped by {seconds} s; what is in force lasts as long as before")
             }
+            Self::Proposed(one) => format!(
+                "{}: proposed for {}, severity {}, number {}",
+                one.origin, one.span, one.severity, one.id
+            ),
+            Self::Dismissed { id, origin, author, .. } => {
+                format!("{origin}: proposal {id} dismissed by {author}")
+            }
             Self::Ruling(ruling) => {
                 let verdict = if ruling.approved { "approved" } else { "denied" };
                 format!("{} {verdict} by {}", ruling.of, ruling.author)

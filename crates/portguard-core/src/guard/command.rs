@@ -72,6 +72,20 @@ pub enum Command {
     },
     /// Take back what was said of sockets.
     ForgetRuling(Approval),
+    /// Put a proposed rule in force.
+    Accept {
+        /// Its number.
+        id: u64,
+        /// Who asks.
+        author: Author,
+    },
+    /// Take a proposed rule from the list.
+    Dismiss {
+        /// Its number.
+        id: u64,
+        /// Who asks.
+        author: Author,
+    },
     /// Take over what another program remembers.
     Import {
         /// Measures in force.
@@ -137,11 +151,13 @@ impl Guard {
                 self.rule_current(approved, author, now)
             }
             Command::ForgetRuling(of) => self.forget_ruling(&of),
+            Command::Accept { id, author } => self.accept(id, author, now),
+            Command::Dismiss { id, author } => self.dismiss(id, author, now),
             Command::Import { holds, offenders } => Ok(self.import(holds, offenders, now)),
         }
     }
 
-    fn hold_as_asked(
+    pub(super) fn hold_as_asked(
         &mut self,
         measure: Measure,
         subject: Subject,

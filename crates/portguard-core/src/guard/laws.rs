@@ -19,6 +19,7 @@ const CAPS: Caps = Caps {
     offenders: 3,
     unconfirmed: 3,
     doors: 6,
+    proposals: 3,
 };
 
 /// Longest a measure in these stories lasts, if it ends at all.

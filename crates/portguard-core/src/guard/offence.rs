@@ -48,7 +48,7 @@ impl Default for Allowance {
 }
 
 impl Allowance {
-    fn take(&mut self, now: Timestamp) -> bool {
+    pub(super) fn take(&mut self, now: Timestamp) -> bool {
         let seconds = now.since(self.refilled).as_secs();
         if seconds > 0 {
             let refill = u64::from(FORGEABLE_NOTES_PER_SECOND).saturating_mul(seconds);
@@ -133,7 +133,7 @@ impl Guard {
     /// Returns the subject that an offence of `peer` is counted for: as wide as the ladder says,
     /// but the single address where the wider network would hit somebody sheltered, or where
     /// neighbours share the network by definition (IPv6 link-local, RFC 4291 2.5.6).
-    fn width_of(&self, peer: Subject, ladder: &Ladder) -> Subject {
+    pub(super) fn width_of(&self, peer: Subject, ladder: &Ladder) -> Subject {
         let wide = widened(peer, ladder);
         if is_link_local(peer) || self.register.shelters(wide) { peer } else { wide }
     }
@@ -306,7 +306,7 @@ impl Guard {
         Ok(())
     }
 
-    fn note_offence(
+    pub(super) fn note_offence(
         &mut self,
         offence: &Offence,
         subject: Subject,

@@ -45,6 +45,13 @@ impl Refusal {
         }
     }
 
+    pub(super) fn no_proposal(id: u64) -> Self {
+        Self {
+            why: format!("no proposed rule has the number {id}"),
+            hint: Some("see portguard list proposals".to_owned()),
+        }
+    }
+
     pub(super) fn not_held(subject: Subject, what: &str) -> Self {
         Self { why: format!("{subject} is not {what}"), hint: None }
     }

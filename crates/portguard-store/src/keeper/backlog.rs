@@ -29,6 +29,7 @@ enum Key {
     Hold(Subject, List, bool),
     Offender(Subject),
     Door(Door),
+    Proposal(u64),
     Ruling(Approval),
     Standing,
 }
@@ -116,6 +117,8 @@ fn key(record: &Record) -> Option<Key> {
         Record::DoorEnded(door) => Some(Key::Door(*door)),
         Record::Ruling(ruling) => Some(Key::Ruling(ruling.of.clone())),
         Record::RulingEnded(of) => Some(Key::Ruling(of.clone())),
+        Record::Proposal(proposal) => Some(Key::Proposal(proposal.id)),
+        Record::ProposalEnded(id) => Some(Key::Proposal(*id)),
         Record::Standing(_) => Some(Key::Standing),
     }
 }

@@ -23,7 +23,7 @@ fn ruling(of: &str, approved: bool) -> Ruling {
     Ruling { of: of.parse().unwrap(), approved, since: START, author: Author::Operator(0) }
 }
 
-fn with_ledger(check: impl FnOnce(&mut Ledger)) {
+pub(crate) fn with_ledger(check: impl FnOnce(&mut Ledger)) {
     let directory = tempfile::tempdir().unwrap();
     let (mut ledger, _) = Ledger::open(&directory.path().join("ledger.db"), KEEP_ALL, START);
     check(&mut ledger);

@@ -7,6 +7,7 @@ mod damage;
 mod disk;
 mod doors;
 mod keeper;
+mod proposals;
 mod question;
 mod retention;
 mod round_trip;

@@ -1,51 +1,62 @@
-//! Logs through the whole guard, offline: what it would have seen and decided.
+//! Logs and packets through the whole guard, offline: what it would have seen and decided.
+
+mod logs;
+mod packets;
 
 use std::{
     collections::VecDeque,
     io::{self, Write},
-    path::{Path, PathBuf},
+    path::PathBuf,
 };
 
 use clap::Args;
-use glob::Pattern;
-use portguard_core::{Offence, Timestamp};
+use portguard_core::{Anomaly, Offence, Timestamp};
 use portguard_store::StoredEntry;
 use serde_json::{Value, json};
 
 use crate::{
     clock,
-    config::{self, Config, WatchPlan},
+    config::{self, Config},
     exit::{Failed, Turn},
-    eye::Eye,
     offline::Offline,
 };
 
+use self::{logs::Log, packets::Packets};
+
 use super::{
     Global,
-    lines::{self, Lines, Progress},
+    lines::{self, Progress},
 };
 
 /// What to replay.
 #[derive(Debug, Args)]
 pub(crate) struct ReplayArgs {
-    /// The logs, oldest first; `-` for standard input.
+    /// The logs and captures (pcap, pcapng), each kind oldest first; `-` for standard input.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// The present, which times without a year are completed by: RFC 3339 or seconds since 1970.
     #[arg(long, value_name = "TIME")]
     now: Option<String>,
-    /// Read all files by this rule, in place of the watches of the configuration.
+    /// Read all logs by this rule, in place of the watches of the configuration.
     #[arg(long, value_name = "RULE")]
     rule: Option<String>,
 }
 
-/// A watch with the files that it reads.
+/// Something that the guard is to judge.
+enum Seen {
+    Offence(Offence),
+    Anomaly(Box<Anomaly>),
+}
+
+/// Files that are read together, with what was found in them and not handed over yet.
 struct Stream {
-    eye: Eye,
-    files: VecDeque<PathBuf>,
-    lines: Option<Lines>,
-    found: VecDeque<(Timestamp, Offence)>,
-    read: u64,
+    from: From,
+    found: VecDeque<(Timestamp, Seen)>,
+}
+
+enum From {
+    Log(Box<Log>),
+    Packets(Box<Packets>),
 }
 
 /// What came of a replay.
@@ -57,12 +68,12 @@ struct Tally {
     prevented: u64,
 }
 
-/// Replays logs, and tells what follows line by line.
+/// Replays logs and captures, and tells what follows line by line.
 pub(crate) fn replay(global: &Global, args: &ReplayArgs) -> Result<(), Failed> {
     let config = config::load(&global.config, &config::Surroundings::default());
     let config = match config {
         Ok(loaded) => loaded.config,
-        Err(_) if args.rule.is_some() && !global.config.exists() => Config::default(),
+        Err(_) if !global.config.exists() && is_standard(global) => Config::default(),
         Err(mistakes) => return Err(config::failed(&mistakes)),
     };
     let now = present(args)?;
@@ -71,104 +82,113 @@ pub(crate) fn replay(global: &Global, args: &ReplayArgs) -> Result<(), Failed> {
     let mut out = io::BufWriter::new(io::stdout().lock());
     let mut progress = Progress::new(global);
     let mut tally = Tally::default();
-    while let Some((at, offence)) = next(&mut streams, now)? {
-        let rule = offence.origin.clone();
-        let entries = offline.take(at, offence);
+    while let Some((at, seen)) = next(&mut streams, now, &mut progress)? {
+        let (rule, entries) = match seen {
+            Seen::Offence(offence) => (offence.origin.clone(), offline.take(at, offence)),
+            Seen::Anomaly(anomaly) => {
+                (anomaly.offence.origin.clone(), offline.take_anomaly(at, *anomaly))
+            }
+        };
         tally.prevented += u64::from(entries.is_none());
         for entry in entries.into_iter().flatten() {
             tally.add(&entry);
             let line = if global.json { object(&entry, &rule).to_string() } else { text(&entry) };
             writeln!(out, "{line}").map_err(|why| cannot_print(&why))?;
         }
-        progress.show(streams.iter().map(|stream| stream.read).sum());
     }
     progress.end();
     out.flush().map_err(|why| cannot_print(&why))?;
-    if !global.quiet {
-        let lines: u64 = streams.iter().map(|stream| stream.read).sum();
-        let Tally { suspicions, decisions, entries, prevented } = tally;
-        eprintln!(
-            "{lines} lines, {suspicions} suspicions, {decisions} decisions, {entries} others; \
-             {prevented} suspicions of sources that were banned by then are left out"
-        );
-    }
+    tell(global, &streams, &tally);
     Ok(())
 }
 
-/// Returns the next offence of all streams: that with the earliest time.
-fn next(streams: &mut [Stream], now: Timestamp) -> Result<Option<(Timestamp, Offence)>, Failed> {
-    for stream in &mut *streams {
-        stream.fill(now)?;
+/// Returns whether the configuration is where it is looked for if nobody says otherwise.
+fn is_standard(global: &Global) -> bool {
+    global.config == config::DEFAULT_PATH
+}
+
+fn tell(global: &Global, streams: &[Stream], tally: &Tally) {
+    for packets in streams.iter().filter_map(Stream::packets) {
+        for trouble in &packets.troubles {
+            eprintln!("warning: {trouble}; what was read counts");
+        }
     }
+    if global.quiet {
+        return;
+    }
+    let mut read = Vec::new();
+    let logs = streams.iter().filter_map(Stream::log).map(|log| log.read);
+    if streams.iter().any(|stream| stream.log().is_some()) {
+        read.push(format!("{} lines", logs.sum::<u64>()));
+    }
+    for packets in streams.iter().filter_map(Stream::packets) {
+        let Packets { read: count, passed_over, .. } = packets;
+        read.push(format!("{count} packets ({passed_over} of other protocols than IP)"));
+    }
+    let Tally { suspicions, decisions, entries, prevented } = tally;
+    eprintln!(
+        "{}, {suspicions} suspicions, {decisions} decisions, {entries} others; \
+         {prevented} suspicions of sources that were banned by then are left out",
+        read.join(", ")
+    );
+}
+
+/// Returns the next thing found in any stream: that with the earliest time.
+fn next(
+    streams: &mut [Stream],
+    now: Timestamp,
+    progress: &mut Progress,
+) -> Result<Option<(Timestamp, Seen)>, Failed> {
+    for stream in &mut *streams {
+        let Stream { from, found } = stream;
+        match from {
+            From::Log(log) => log.fill(found, now)?,
+            From::Packets(packets) => {
+                packets.fill(found, now, &mut |read| progress.show(read))?;
+            }
+        }
+    }
+    progress.show(streams.iter().filter_map(Stream::log).map(|log| log.read).sum());
     let first = |stream: &&mut Stream| stream.found.front().map(|(at, _)| *at);
     let waiting = streams.iter_mut().filter(|stream| !stream.found.is_empty());
     Ok(waiting.min_by_key(first).and_then(|stream| stream.found.pop_front()))
 }
 
 impl Stream {
-    fn new(plan: &WatchPlan, files: VecDeque<PathBuf>) -> Result<Self, Failed> {
-        let name = format!("watch {}", plan.name);
-        // Host names are left alone: what they lead to today is not what they led to.
-        let eye = Eye::new(plan, &name, None);
-        let eye = eye.map_err(|why| Failed::new(Turn::Configuration, format!("{name}: {why}")))?;
-        Ok(Self { eye, files, lines: None, found: VecDeque::new(), read: 0 })
+    fn of(from: From) -> Self {
+        Self { from, found: VecDeque::new() }
     }
 
-    /// Reads on until something is found, or there is nothing left.
-    fn fill(&mut self, now: Timestamp) -> Result<(), Failed> {
-        while self.found.is_empty() {
-            let Some(lines) = &mut self.lines else {
-                let Some(path) = self.files.pop_front() else { return Ok(()) };
-                self.lines = Some(Lines::open(&path)?);
-                continue;
-            };
-            let Some(line) = lines.next()? else {
-                self.lines = None;
-                continue;
-            };
-            self.read += 1;
-            let found = &mut self.found;
-            self.eye.take(line, None, now, &mut |at, offence| found.push_back((at, offence)));
-        }
-        Ok(())
+    fn log(&self) -> Option<&Log> {
+        if let From::Log(log) = &self.from { Some(log) } else { None }
+    }
+
+    fn packets(&self) -> Option<&Packets> {
+        if let From::Packets(packets) = &self.from { Some(packets) } else { None }
     }
 }
 
-/// Returns the watches that read the files: those that name a file, or all for one that none names.
+/// Returns what reads the files: captures and logs of packets are looked through for anomalies,
+/// logs are read by watches.
 fn streams(config: &Config, args: &ReplayArgs) -> Result<Vec<Stream>, Failed> {
-    if let Some(rule) = &args.rule {
-        let plan = config.watch_by_rule(rule);
-        return Ok(vec![Stream::new(&plan, args.files.iter().cloned().collect())?]);
+    let (with_packets, texts) = packets::with_packets(&args.files)?;
+    let logs = logs::logs(config, args.rule.as_deref(), &texts)?;
+    let mut streams: Vec<Stream> =
+        logs.into_iter().map(|log| Stream::of(From::Log(Box::new(log)))).collect();
+    let is_only_text = streams.is_empty() && with_packets.is_empty();
+    let plan = config.anomaly_plan().filter(|_| !with_packets.is_empty());
+    if let Some(plan) = plan {
+        streams.push(Stream::of(From::Packets(Box::new(Packets::new(plan, with_packets)))));
     }
-    let plans = config.watch_plans();
-    let mut streams = Vec::new();
-    for plan in &plans {
-        let reads =
-            |path: &&PathBuf| names(plan, path) || !plans.iter().any(|other| names(other, path));
-        let files: VecDeque<PathBuf> = args.files.iter().filter(reads).cloned().collect();
-        if !files.is_empty() {
-            streams.push(Stream::new(plan, files)?);
-        }
-    }
-    if streams.is_empty() {
+    if is_only_text {
         let failed = Failed::new(Turn::Usage, "the configuration has no [[watch]] to read them");
         return Err(failed.hint("name a configuration by --config, or a rule by --rule"));
     }
+    if streams.is_empty() {
+        let failed = Failed::new(Turn::Usage, "nothing is looked for in packets");
+        return Err(failed.hint("set anomaly.respond to \"propose\" or \"auto\""));
+    }
     Ok(streams)
-}
-
-/// Returns whether a watch names a file, wherever it lies; what rotation adds to it is left away.
-fn names(plan: &WatchPlan, path: &Path) -> bool {
-    let Some(name) = path.file_name().map(|name| name.to_string_lossy().into_owned()) else {
-        return false;
-    };
-    let unnumbered = name.trim_end_matches(|letter: char| letter.is_ascii_digit());
-    let unrotated = unnumbered.strip_suffix(['.', '-']).unwrap_or(&name);
-    plan.files.iter().any(|file| {
-        let last = file.rsplit('/').next().unwrap_or(file);
-        let pattern = Pattern::new(last);
-        pattern.is_ok_and(|pattern| pattern.matches(&name) || pattern.matches(unrotated))
-    })
 }
 
 fn present(args: &ReplayArgs) -> Result<Timestamp, Failed> {
@@ -238,25 +258,4 @@ fn text(entry: &StoredEntry) -> String {
 
 fn cannot_print(why: &io::Error) -> Failed {
     Failed::new(Turn::Negative, format!("cannot print: {why}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_watch_names_its_files_wherever_they_lie_and_however_they_are_rotated() {
-        let mut plan = Config::default().watch_by_rule("sshd");
-        plan.files = vec!["/var/log/auth.log".into(), "/srv/*/access.log".into()];
-        for (path, is_named) in [
-            ("/tmp/auth.log", true),
-            ("auth.log.1", true),
-            ("auth.log-20261120", true),
-            ("/x/access.log", true),
-            ("auth2.log", false),
-            ("-", false),
-        ] {
-            assert_eq!(names(&plan, Path::new(path)), is_named, "{path}");
-        }
-    }
 }

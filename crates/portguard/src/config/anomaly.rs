@@ -1,6 +1,12 @@
-//! What counts as an anomaly in live traffic; read and checked, but without effect yet.
+//! What counts as an anomaly in live traffic.
 
-use portguard_core::{Span, Subject, service::PortRange};
+use std::sync::Arc;
+
+use portguard_core::{
+    Detector, Growth, Ladder, Limits, Respond as Response, Span, Subject,
+    anomaly::{Limit, Severity as Weight, Unauthorized as Forbidden},
+    service::PortRange,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -35,9 +41,36 @@ pub(crate) enum Respond {
     Auto,
 }
 
+/// Protocols that are expected unless the configuration says otherwise.
+const EXPECTED: [&str; 4] = ["tcp", "udp", "icmp", "icmpv6"];
+
+/// Protocols by name, with their numbers (IANA).
+const PROTOCOLS: [(&str, u8); 13] = [
+    ("icmp", 1),
+    ("igmp", 2),
+    ("ipip", 4),
+    ("tcp", 6),
+    ("udp", 17),
+    ("ipv6", 41),
+    ("gre", 47),
+    ("esp", 50),
+    ("ah", 51),
+    ("icmpv6", 58),
+    ("ospf", 89),
+    ("vrrp", 112),
+    ("sctp", 132),
+];
+
 /// Declares a detector: a measure with its limit, a time, a severity.
 macro_rules! detector {
     ($name:ident, $key:ident, $limit:expr, $within:expr, $severity:ident) => {
+        impl $name {
+            fn limit(&self) -> Limit {
+                let (count, within) = (self.$key, self.within.0.duration());
+                Limit { count, within, severity: self.severity.into() }
+            }
+        }
+
         section! {
             /// A detector: so many within a time, and how bad that is.
             $name {
@@ -62,6 +95,60 @@ detector!(IcmpFlood, packets, 200, "1m", Medium);
 detector!(UdpFlood, packets, 1000, "1s", High);
 
 section! {
+    /// One source tries targets of any kind, and none is there for it.
+    InVain {
+        /// So many targets are an anomaly.
+        targets: u32 = 7,
+        /// Within this time.
+        within: Written<Span> = written("1d"),
+        /// How bad it is.
+        severity: Severity = Severity::Medium,
+    }
+}
+
+section! {
+    /// Sources of one network scan together.
+    DistributedScan {
+        /// So many sources of one /24 or /64 belong together ...
+        sources: u32 = 5,
+        /// ... if they tried so many targets in vain.
+        targets: u32 = 20,
+        /// Within this time.
+        within: Written<Span> = written("1h"),
+        /// How bad it is.
+        severity: Severity = Severity::Medium,
+    }
+}
+
+section! {
+    /// One source connects again and again to a port where people log in.
+    Guessing {
+        /// So many connections are an anomaly.
+        connections: u32 = 10,
+        /// Within this time.
+        within: Written<Span> = written("2m"),
+        /// TCP ports where people log in.
+        ports: Vec<u16> = vec![21, 22, 23, 3389, 5900],
+        /// How bad it is.
+        severity: Severity = Severity::Medium,
+    }
+}
+
+section! {
+    /// One source connects again and again to several services.
+    Probing {
+        /// So many connections are an anomaly ...
+        connections: u32 = 20,
+        /// ... if they go to so many ports.
+        services: u32 = 4,
+        /// Within this time.
+        within: Written<Span> = written("1m"),
+        /// How bad it is.
+        severity: Severity = Severity::Medium,
+    }
+}
+
+section! {
     /// A process that connects to many.
     ProcessFanout {
         /// So many connections are an anomaly.
@@ -79,7 +166,7 @@ section! {
     /// Protocols other than the expected ones.
     UnexpectedProtocol {
         /// The expected ones.
-        protocols: Vec<String> = ["tcp", "udp", "icmp", "icmpv6"].map(str::to_owned).to_vec(),
+        protocols: Vec<String> = EXPECTED.map(str::to_owned).to_vec(),
         /// How bad it is.
         severity: Severity = Severity::Medium,
     }
@@ -136,6 +223,14 @@ section! {
         stealth_scan: StealthScan = StealthScan::default(),
         /// One source tries many of our addresses.
         sweep: Sweep = Sweep::default(),
+        /// One source tries targets of any kind, and none is there for it.
+        in_vain: InVain = InVain::default(),
+        /// Sources of one network scan together.
+        distributed_scan: DistributedScan = DistributedScan::default(),
+        /// One source connects again and again to a port where people log in.
+        guessing: Guessing = Guessing::default(),
+        /// One source connects again and again to several services.
+        probing: Probing = Probing::default(),
         /// One source connects again and again.
         connection_rate: ConnectionRate = ConnectionRate::default(),
         /// Too many SYN packets.
@@ -154,5 +249,109 @@ section! {
         baseline: Baseline = Baseline::default(),
         /// How long a generated rule lives.
         hold: Hold = Hold::default(),
+    }
+}
+
+/// What follows from anomalies.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct AnomalyPlan {
+    pub(crate) respond: Response,
+    pub(crate) limits: Limits,
+    /// How long a rule lives, by severity, the mildest first.
+    holds: [Span; 4],
+}
+
+impl Anomaly {
+    /// Returns what is looked for; `None`: nothing.
+    pub(super) fn plan(&self) -> Option<AnomalyPlan> {
+        let respond = match self.respond {
+            Respond::Off => return None,
+            Respond::Propose => Response::Propose,
+            Respond::Auto => Response::Auto,
+        };
+        let limit = |count, within: Written<Span>, severity: Severity| Limit {
+            count,
+            within: within.0.duration(),
+            severity: severity.into(),
+        };
+        let Self { in_vain, distributed_scan: scan, guessing, probing, .. } = self;
+        let protocols = self.unexpected_protocol.protocols.iter();
+        let limits = Limits {
+            port_scan: self.port_scan.limit(),
+            slow_scan: self.slow_scan.limit(),
+            stealth_scan: self.stealth_scan.limit(),
+            sweep: self.sweep.limit(),
+            in_vain: limit(in_vain.targets, in_vain.within, in_vain.severity),
+            distributed_scan: limit(scan.targets, scan.within, scan.severity),
+            distributed_sources: scan.sources,
+            connection_rate: self.connection_rate.limit(),
+            guessing: limit(guessing.connections, guessing.within, guessing.severity),
+            login_ports: guessing.ports.clone(),
+            probing: limit(probing.connections, probing.within, probing.severity),
+            probed_services: probing.services,
+            syn_flood: self.syn_flood.limit(),
+            icmp_flood: self.icmp_flood.limit(),
+            udp_flood: self.udp_flood.limit(),
+            protocols: (
+                protocols.filter_map(|name| protocol_number(name)).collect(),
+                self.unexpected_protocol.severity.into(),
+            ),
+            unauthorized: self.unauthorized.iter().map(Unauthorized::rule).collect(),
+        };
+        let Hold { low, medium, high, critical } = &self.hold;
+        let holds = [low, medium, high, critical].map(|span| span.0);
+        Some(AnomalyPlan { respond, limits, holds })
+    }
+}
+
+impl Unauthorized {
+    fn rule(&self) -> Forbidden {
+        Forbidden {
+            ports: self.ports.iter().map(|range| range.0).collect(),
+            only: self.only.iter().map(|subject| subject.0).collect(),
+            severity: self.severity.into(),
+        }
+    }
+}
+
+impl AnomalyPlan {
+    /// Returns the ladder of a rule: always as long, and for one address, or for the network whose
+    /// sources scan together. A wider one could hit whoever is on the same link.
+    pub(crate) fn ladder(&self, detector: Detector, severity: Weight) -> Arc<Ladder> {
+        let (prefix_v4, prefix_v6) =
+            if detector == Detector::DistributedScan { (24, 64) } else { (32, 128) };
+        let span = self.holds[severity as usize];
+        Arc::new(Ladder {
+            base: span.duration(),
+            growth: Growth::List(vec![span]),
+            steps: Vec::new(),
+            permanent_after: 0,
+            max: span,
+            forget_after: span,
+            prefix_v4,
+            prefix_v6,
+        })
+    }
+}
+
+/// Returns a protocol's number, by its name or as it is written.
+pub(super) fn protocol_number(name: &str) -> Option<u8> {
+    let named = PROTOCOLS.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+    named.map(|(_, number)| *number).or_else(|| name.parse().ok())
+}
+
+/// Returns the names that protocols have here.
+pub(super) fn protocol_names() -> String {
+    PROTOCOLS.map(|(name, _)| name).join(", ")
+}
+
+impl From<Severity> for Weight {
+    fn from(severity: Severity) -> Self {
+        match severity {
+            Severity::Low => Self::Low,
+            Severity::Medium => Self::Medium,
+            Severity::High => Self::High,
+            Severity::Critical => Self::Critical,
+        }
     }
 }

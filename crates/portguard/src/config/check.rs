@@ -1,5 +1,6 @@
 //! What the values mean together: do they contradict each other, or this host?
 
+mod anomaly;
 mod effect;
 mod trap;
 
@@ -43,6 +44,7 @@ pub(super) fn mistakes(config: &Config, around: &Surroundings, tree: &Tree) -> V
     check_guard(config, &mut found);
     check_firewall(config, &mut found);
     check_packets(config, &mut found);
+    anomaly::check(config, &mut found);
     check_lists(config, &mut found);
     check_ladders(&config.ladders, &mut found);
     check_ports(config, &mut found);

@@ -17,6 +17,7 @@ use crate::{daemon::ReportPlan, rule::Folders};
 
 use super::{
     Config,
+    anomaly::AnomalyPlan,
     guarding::{self, Icmp, Rates},
     ladder, ports,
     scan::{Scan, ScanPlan},
@@ -133,6 +134,11 @@ impl Config {
             ladder: Arc::new(ladder),
             reporters: credentials::group_id(&self.api.reporters),
         })
+    }
+
+    /// Returns what is looked for in packets; `None`: nothing.
+    pub(crate) fn anomaly_plan(&self) -> Option<AnomalyPlan> {
+        self.anomaly.plan()
     }
 
     /// Returns a watch that is not configured, for a rule.

@@ -5,10 +5,13 @@ use toml::{Table, Value};
 use crate::config::{Config, key::Key, tree::Tree};
 
 /// Sections that take effect.
-const IN_EFFECT: [&str; 15] = [
+const IN_EFFECT: [&str; 16] = [
     "guard", "protect", "allow", "firewall", "throttle", "ladders", "traps", "api", "store",
-    "services", "ports", "packets", "watch", "rules", "scan",
+    "services", "ports", "packets", "watch", "rules", "scan", "anomaly",
 ];
+
+/// Keys of them that take none.
+const IDLE: [&str; 2] = ["anomaly.process_fanout", "anomaly.baseline"];
 
 /// Returns what is set to something else than its default, but takes no effect in this version.
 pub(in crate::config) fn without_effect(config: &Config, tree: &Tree) -> Vec<String> {
@@ -42,5 +45,5 @@ fn differing(name: &str, section: &Value, default: Option<&Value>) -> Vec<Key> {
 fn is_in_effect(key: &Key) -> bool {
     let written = key.to_string();
     let section = written.split('.').next().unwrap_or_default();
-    IN_EFFECT.contains(&section)
+    IN_EFFECT.contains(&section) && !IDLE.contains(&written.as_str())
 }

@@ -1,0 +1,334 @@
+//! Captures, and logs of packets, through the guard, offline.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    io::{Read as _, Write as _},
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// 20 November 2026, noon, in seconds since 1970.
+const NOW: u32 = 1_795_176_000;
+
+const BAD: [u8; 4] = [203, 0, 113, 7];
+const HOST: [u8; 4] = [192, 0, 2, 1];
+const SYN: u8 = 0x02;
+
+/// A folder with files, and a configuration.
+struct Desk(TempDir);
+
+impl Desk {
+    fn new(config: &str) -> Self {
+        let desk = Self(tempfile::tempdir().unwrap());
+        fs::write(desk.0.path().join("portguard.toml"), config).unwrap();
+        desk
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) {
+        fs::write(self.0.path().join(name), bytes).unwrap();
+    }
+
+    fn replay(&self, words: &[&str], stdin: &[u8]) -> Output {
+        replay(Some(&self.0.path().join("portguard.toml")), self.0.path(), words, stdin)
+    }
+
+    fn found(&self, file: &str) -> Vec<Value> {
+        objects(&self.replay(&["--json", file], b""))
+    }
+}
+
+fn replay(config: Option<&Path>, folder: &Path, words: &[&str], stdin: &[u8]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_portguard"));
+    if let Some(config) = config {
+        command.arg("--config").arg(config);
+    }
+    let mut child = command
+        .arg("replay")
+        .args(words)
+        .current_dir(folder)
+        .envs([("PORTGUARD_NOW", NOW.to_string().as_str()), ("TZ", "UTC")])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // Who fails early does not read all of it.
+    let _ = child.stdin.take().unwrap().write_all(stdin);
+    child.wait_with_output().unwrap()
+}
+
+fn objects(output: &Output) -> Vec<Value> {
+    assert!(output.status.success(), "{}", errors(output));
+    let text = String::from_utf8(output.stdout.clone()).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn errors(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// Who is suspected of what, and how bad that is.
+fn suspicions(objects: &[Value]) -> BTreeMap<String, BTreeSet<(String, String)>> {
+    let mut all: BTreeMap<String, BTreeSet<(String, String)>> = BTreeMap::new();
+    for one in objects.iter().filter(|one| one["kind"] == "suspicion") {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let rule = text(&one["rule"]).replace("anomaly ", "");
+        let severity = text(&one["evidence"]["severity"]);
+        all.entry(text(&one["subject"])).or_default().insert((rule, severity));
+    }
+    all
+}
+
+/// A TCP packet of IPv4.
+fn tcp(from: [u8; 4], to: [u8; 4], ports: (u16, u16), flags: u8) -> Vec<u8> {
+    let mut bytes = vec![0x45, 0, 0, 40, 0, 0, 0, 0, 64, 6, 0, 0];
+    bytes.extend(from);
+    bytes.extend(to);
+    bytes.extend(ports.0.to_be_bytes());
+    bytes.extend(ports.1.to_be_bytes());
+    bytes.extend([0, 0, 0, 1, 0, 0, 0, 1, 0x50, flags, 4, 0, 0, 0, 0, 0]);
+    bytes
+}
+
+/// A capture of raw IP, with a packet each second.
+fn capture(packets: &[Vec<u8>]) -> Vec<u8> {
+    let mut bytes = vec![0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    bytes.extend(65_535_u32.to_le_bytes());
+    bytes.extend(101_u32.to_le_bytes());
+    for (second, packet) in (NOW..).zip(packets) {
+        let length = u32::try_from(packet.len()).unwrap();
+        for number in [second, 0, length, length] {
+            bytes.extend(number.to_le_bytes());
+        }
+        bytes.extend(packet);
+    }
+    bytes
+}
+
+fn scan() -> Vec<Vec<u8>> {
+    (1..=12).map(|port| tcp(BAD, HOST, (40_000, port), SYN)).collect()
+}
+
+#[test]
+fn a_scan_in_a_capture_leads_to_a_proposed_rule() {
+    let desk = Desk::new("");
+    desk.write("scan.pcap", &capture(&scan()));
+    let found = desk.found("scan.pcap");
+    let kinds: Vec<&str> = found.iter().map(|one| one["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["suspicion", "entry"]);
+    assert_eq!(
+        (&found[0]["subject"], &found[0]["rule"]),
+        (&"203.0.113.7".into(), &"anomaly port_scan".into())
+    );
+    assert_eq!(found[0]["evidence"]["grade"], "forgeable");
+    assert_eq!(
+        (&found[1]["measure"], &found[1]["evidence"]["proposal"]),
+        (&"throttle-hard".into(), &"1".into())
+    );
+    // The same from standard input.
+    let output = desk.replay(&["--json", "-"], &capture(&scan()));
+    assert_eq!(objects(&output), found);
+    assert!(errors(&output).contains("12 packets"), "{}", errors(&output));
+}
+
+#[test]
+fn rules_are_in_force_at_once_if_that_is_wished() {
+    let desk = Desk::new("[anomaly]\nrespond = 'auto'\n[anomaly.hold]\nhigh = '5h'");
+    desk.write("scan.pcap", &capture(&scan()));
+    let found = desk.found("scan.pcap");
+    let decision = found.iter().find(|one| one["kind"] == "decision").unwrap();
+    assert_eq!(decision["measure"], "throttle-hard");
+    assert_eq!(decision["until"], "2026-11-20T17:00:10.000Z");
+    let desk = Desk::new("[anomaly]\nrespond = 'off'");
+    desk.write("scan.pcap", &capture(&scan()));
+    let output = desk.replay(&["scan.pcap"], b"");
+    assert!(errors(&output).contains("nothing is looked for in packets"), "{}", errors(&output));
+}
+
+#[test]
+fn the_log_of_a_scan_says_the_same_as_the_scan() {
+    let desk = Desk::new("");
+    let line = |port: u32| {
+        format!(
+            "Nov 20 12:00:{port:02} host kernel: [1.5] DROP IN=eth0 OUT= SRC=203.0.113.7 DST=192.0.2.1 \
+             LEN=40 TTL=64 ID=1 PROTO=TCP SPT=40000 DPT={port} WINDOW=1024 RES=0x00 SYN URGP=0 \n"
+        )
+    };
+    desk.write("kern.log", (1..=12).map(line).collect::<String>().as_bytes());
+    desk.write("scan.pcap", &capture(&scan()));
+    let told = |file: &str| suspicions(&desk.found(file));
+    assert_eq!(told("kern.log"), told("scan.pcap"));
+    assert_eq!(told("kern.log").len(), 1);
+}
+
+#[test]
+fn damaged_captures_give_what_they_have_and_are_named() {
+    let desk = Desk::new("");
+    let whole = capture(&scan());
+    desk.write("cut.pcap", &whole[..whole.len() - 7]);
+    let output = desk.replay(&["--json", "cut.pcap"], b"");
+    assert_eq!(suspicions(&objects(&output)).len(), 1);
+    assert!(errors(&output).contains("cut.pcap: it is cut off at byte"), "{}", errors(&output));
+    let mut broken = capture(&scan()[..11]);
+    let at = broken.len();
+    broken.extend(vec![0xff; 600_000]);
+    desk.write("broken.pcap", &broken);
+    let output = desk.replay(&["--json", "broken.pcap"], b"");
+    assert_eq!(suspicions(&objects(&output)).len(), 1);
+    let told = format!("broken.pcap: it is {{}} at byte {at}");
+    let is_told = |how: &str| errors(&output).contains(&told.replace("{}", how));
+    assert!(is_told("cut off") || is_told("damaged"), "{}", errors(&output));
+    // Nothing of any frame was captured.
+    desk.write("snap.pcap", &capture(&vec![Vec::new(); 40]));
+    assert_eq!(desk.found("snap.pcap"), Vec::<Value>::new());
+    desk.write("head.pcap", &whole[..9]);
+    let output = desk.replay(&["head.pcap"], b"");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        errors(&output).contains("cannot read head.pcap: it is no capture"),
+        "{}",
+        errors(&output)
+    );
+}
+
+#[test]
+fn times_that_go_backwards_and_fragments_that_overlap_are_no_trouble() {
+    let desk = Desk::new("");
+    let mut packets = scan();
+    for (index, packet) in packets.iter_mut().enumerate() {
+        if index % 2 == 1 {
+            // A later fragment, that begins inside the first.
+            packet[6..8].copy_from_slice(&[0x20, 0x01]);
+        }
+    }
+    packets.extend(scan());
+    let mut bytes = capture(&packets);
+    for index in 0..24_u32 {
+        let at = 24 + 56 * index as usize;
+        bytes[at..at + 4].copy_from_slice(&(NOW - index).to_le_bytes());
+    }
+    desk.write("back.pcap", &bytes);
+    assert_eq!(suspicions(&desk.found("back.pcap")).len(), 1);
+}
+
+#[test]
+fn no_configuration_is_needed_for_a_capture_where_there_is_none() {
+    let desk = Desk::new("");
+    desk.write("scan.pcap", &capture(&scan()));
+    if Path::new("/etc/portguard/portguard.toml").exists() {
+        return;
+    }
+    let output = replay(None, desk.0.path(), &["--json", "scan.pcap"], b"");
+    assert_eq!(suspicions(&objects(&output)).len(), 1);
+}
+
+fn corpora() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpora")
+}
+
+fn lines_of(path: &Path) -> Vec<Value> {
+    let text = fs::read_to_string(path).unwrap_or_default();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn texts(value: &Value) -> Vec<String> {
+    let all = value.as_array().map(Vec::as_slice).unwrap_or_default();
+    all.iter().filter_map(|one| one.as_str().map(str::to_owned)).collect()
+}
+
+/// Returns what is wrong with what was found in a labelled capture.
+fn wrongs(label: &Value, found: &BTreeMap<String, BTreeSet<(String, String)>>) -> Vec<String> {
+    let attackers = texts(&label["attackers"]);
+    let missed = attackers.iter().filter(|who| !found.contains_key(*who));
+    let mut wrongs: Vec<String> = missed.map(|who| format!("missed {who}")).collect();
+    for (who, why) in found {
+        let is_bad = |severity: &str| matches!(severity, "high" | "critical");
+        let is_serious = why.iter().any(|(_, severity)| is_bad(severity));
+        if texts(&label["must_not_flag"]).contains(who) {
+            wrongs.push(format!("flagged {who}: {why:?}"));
+        } else if !attackers.contains(who) && is_serious {
+            wrongs.push(format!("alarmed by {who}: {why:?}"));
+        }
+    }
+    wrongs
+}
+
+#[test]
+fn labelled_captures_are_judged_as_their_labels_say() {
+    let folder = corpora().join("pcaps");
+    let labels = lines_of(&folder.join("labels.jsonl"));
+    let desk = Desk::new("");
+    let mut wrong = Vec::new();
+    for label in &labels {
+        let file = folder.join(label["file"].as_str().unwrap());
+        let found = suspicions(&desk.found(file.to_str().unwrap()));
+        let wrongs = wrongs(label, &found);
+        let rules: BTreeSet<&str> =
+            found.values().flatten().map(|(rule, _)| rule.as_str()).collect();
+        println!(
+            "{:26} {:32} {:28} {}",
+            label["id"].as_str().unwrap(),
+            label["kind"].as_str().unwrap(),
+            rules.into_iter().collect::<Vec<_>>().join(" "),
+            if wrongs.is_empty() { "right".to_owned() } else { wrongs.join(", ") }
+        );
+        wrong.extend(wrongs.into_iter().map(|what| format!("{}: {what}", label["id"])));
+    }
+    println!(
+        "{} of {} labelled captures",
+        labels.len() - wrong.len().min(labels.len()),
+        labels.len()
+    );
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn logs_of_labelled_captures_are_judged_like_them() {
+    let folder = corpora().join("pcaps");
+    let logs = lines_of(&folder.join("as-log.jsonl"));
+    let desk = Desk::new("");
+    let mut wrong = Vec::new();
+    for log in &logs {
+        let file = folder.join(log["file"].as_str().unwrap());
+        let unpacked = Command::new("xz").arg("-dc").arg(file).stdout(Stdio::piped()).spawn();
+        let mut text = Vec::new();
+        unpacked.unwrap().stdout.unwrap().read_to_end(&mut text).unwrap();
+        desk.write("kern.log", &text);
+        wrong.extend(wrongs(log, &suspicions(&desk.found("kern.log"))));
+    }
+    println!("{} of {} logs of captures", logs.len() - wrong.len().min(logs.len()), logs.len());
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn logs_of_scans_are_judged_as_their_labels_say() {
+    let folder = corpora().join("psad");
+    let logs = lines_of(&folder.join("scans.jsonl"));
+    let desk = Desk::new("");
+    let mut wrong = Vec::new();
+    for log in &logs {
+        let name = log["log"].as_str().unwrap();
+        let output = desk.found(folder.join("logs").join(name).to_str().unwrap());
+        let found = suspicions(&output);
+        for expected in log["expect"].as_array().unwrap() {
+            let who = expected["src"].as_str().unwrap();
+            let is_found = found.contains_key(who);
+            let is_right = match expected["verdict"].as_str().unwrap() {
+                "scan" => is_found,
+                "never-block" => !output.iter().any(|one| one["measure"].is_string()),
+                _ => !is_found,
+            };
+            if !is_right {
+                wrong.push(format!("{name}: {expected}"));
+            }
+        }
+    }
+    println!("{} of {} logs of scans", logs.len() - wrong.len(), logs.len());
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
