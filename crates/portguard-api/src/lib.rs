@@ -7,6 +7,7 @@
 pub mod order;
 pub mod packet;
 pub mod port;
+pub mod proposal;
 pub mod view;
 
 use serde::{Deserialize, Serialize};

@@ -28,6 +28,15 @@ pub struct Connection {
     pub owner: Option<Owner>,
 }
 
+/// Returns whether this host has a TCP connection with a peer: whoever answered a handshake receives
+/// what is sent to its address.
+///
+/// # Errors
+/// When the kernel can not be asked.
+pub fn is_with(peer: IpAddr) -> io::Result<bool> {
+    Ok(holder::connections()?.iter().any(|held| held.peer.to_canonical() == peer))
+}
+
 /// Returns the TCP connections from outside to ports that this host listens on, and how many more
 /// there are.
 ///

@@ -8,6 +8,7 @@ pub(crate) mod local;
 pub(crate) mod log;
 pub(crate) mod order;
 pub(crate) mod ports;
+pub(crate) mod proposals;
 pub(crate) mod replay;
 pub(crate) mod report;
 pub(crate) mod rule;
@@ -117,7 +118,7 @@ pub(crate) enum Command {
         #[arg(value_name = "ADDR")]
         subject: Subject,
     },
-    /// List bans, the allow list, throttles, protected subjects or offenders.
+    /// List bans, the allow list, throttles, proposed rules, protected subjects or offenders.
     List {
         /// What to list.
         #[arg(value_enum, default_value = "bans")]
@@ -125,6 +126,16 @@ pub(crate) enum Command {
         /// Offenders with the most bans first.
         #[arg(long, value_enum)]
         sort: Option<SortKey>,
+    },
+    /// Put a rule in force that an anomaly led to (see `list proposals`).
+    Accept {
+        /// Its number.
+        id: u64,
+    },
+    /// Take such a rule from the list; it is not proposed again for as long as it would have stood.
+    Dismiss {
+        /// Its number.
+        id: u64,
     },
     /// Ask the kernel about an address. Exit 0: banned or throttled, 1: not.
     Check {
@@ -195,7 +206,7 @@ pub(crate) enum Command {
     Rollback,
     /// Scan a log of packets once and put whoever was logged too often on a list.
     Scan(scan::ScanArgs),
-    /// Run logs through the whole guard, offline, and tell what it would see and decide.
+    /// Run logs and captures through the whole guard, offline, and tell what it would see and decide.
     Replay(replay::ReplayArgs),
     /// Run the recorded offences through the policy of a configuration (`--config FILE`): who would
     /// be held, and who of them came back.
@@ -273,6 +284,8 @@ pub(crate) enum Listed {
     Open,
     /// Ports that were opened for certain sources.
     Grants,
+    /// Rules that anomalies led to, and that wait for `accept` or `dismiss`.
+    Proposals,
     /// Who is protected, and why.
     Protected,
     /// Who misbehaved before.

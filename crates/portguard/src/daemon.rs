@@ -46,8 +46,12 @@ use self::{
     inbox::Inbox,
     ledger::{LedgerThread, Memory},
     source::{
-        listeners::Urgency, packets::SharedPlans, record::PacketRecord, reports::Reports,
-        traps::Traps, watches::Watches,
+        listeners::{Heard, Urgency},
+        packets::SharedPlans,
+        record::PacketRecord,
+        reports::Reports,
+        traps::Traps,
+        watches::Watches,
     },
     system::Signal,
 };
@@ -85,6 +89,7 @@ struct Shared {
     hosts: source::hosts::SharedHosts,
     record: Arc<PacketRecord>,
     urgency: Urgency,
+    heard: Heard,
 }
 
 impl Shared {
@@ -95,6 +100,7 @@ impl Shared {
             hosts: Arc::new(RwLock::new(config.hosts())),
             record,
             urgency,
+            heard: Heard::default(),
         }
     }
 }
@@ -398,6 +404,8 @@ fn prepared_guard(config: &Config, memory: Memory, now: Timestamp) -> Guard {
     guard.restore_rulings(memory.rulings);
     let doors = Fact::RestoredDoors(memory.doors);
     guard.handle_event(portguard_core::Event { at: now, fact: doors }, now);
+    let proposals = Fact::RestoredProposals(memory.proposals);
+    guard.handle_event(portguard_core::Event { at: now, fact: proposals }, now);
     let (protected, _) = source::host::protected(&config.protection());
     let fact = Fact::Protected(protected);
     guard.handle_event(portguard_core::Event { at: now, fact }, now);
@@ -418,10 +426,10 @@ fn open_ledger(config: &Config, inbox: &Inbox) -> LedgerThread {
 /// Starts the sources that know nothing of each other.
 fn start_sources(config: &Config, shared: &Shared, inbox: &Inbox) -> std::io::Result<()> {
     if !config.guard.observe {
-        source::record::start(shared.record.clone(), inbox.clone())?;
+        source::record::start(shared.record.clone(), shared.heard.clone(), inbox.clone())?;
         source::packets::start(config::LOG_GROUP, shared.plans.clone(), inbox.clone())?;
     }
-    source::listeners::start(inbox.clone(), shared.urgency.clone())?;
+    source::listeners::start(inbox.clone(), shared.urgency.clone(), shared.heard.clone())?;
     source::host::start(shared.protect.clone(), inbox.clone())?;
     source::hosts::start(shared.hosts.clone(), inbox.clone())
 }

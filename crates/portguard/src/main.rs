@@ -17,12 +17,13 @@ use clap::Parser as _;
 use portguard_api::{
     order::{LiftedName, MeasureName},
     port::PostureName,
+    proposal::ProposalVerdict,
 };
 
 use crate::{
     cli::{
         Cli, Command, ConfigCommand, Global, ImportSource, RuleCommand, Whom, ask, client::Client,
-        local, log, order, ports, scan, set,
+        local, log, order, ports, proposals, scan, set,
     },
     exit::Failed,
 };
@@ -61,6 +62,12 @@ fn run(global: &Global, command: Command) -> Result<ExitCode, Failed> {
             order::lift(&client()?, global, LiftedName::Throttle, Some(subject))?;
         }
         Command::List { what, sort } => ask::list(&client()?, global, what, sort)?,
+        Command::Accept { id } => {
+            proposals::decide(&client()?, global, id, ProposalVerdict::Accept)?;
+        }
+        Command::Dismiss { id } => {
+            proposals::decide(&client()?, global, id, ProposalVerdict::Dismiss)?;
+        }
         Command::Check { subject } => {
             let held = ask::check(&client()?, global, subject)?;
             return Ok(if held { ExitCode::SUCCESS } else { ExitCode::from(1) });

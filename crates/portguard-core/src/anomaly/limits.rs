@@ -60,7 +60,7 @@ pub struct Limit {
 }
 
 /// The limits of all detectors.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Different ports that one source tried in vain.
     pub port_scan: Limit,
@@ -128,7 +128,7 @@ impl Default for Limits {
 }
 
 /// Ports that only some may use.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unauthorized {
     /// The ports.
     pub ports: Vec<PortRange>,

@@ -139,7 +139,7 @@ impl Packet {
     }
 
     /// Returns the port it is for.
-    pub(super) fn port(&self) -> Option<Port> {
+    pub fn port(&self) -> Option<Port> {
         let (protocol, number) = match self.content {
             Content::Tcp { destination, .. } => (Protocol::Tcp, destination),
             Content::Udp { destination, .. } => (Protocol::Udp, destination),

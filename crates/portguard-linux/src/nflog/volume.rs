@@ -2,8 +2,13 @@
 //!
 //! A packet costs half a microsecond here, and twice that as typed messages.
 
-use std::{io, os::fd::AsFd as _, time::Duration};
+use std::{
+    io,
+    os::fd::AsFd as _,
+    time::{Duration, Instant},
+};
 
+use netlink_packet_core::NLM_F_REQUEST;
 use netlink_packet_netfilter::{
     NetfilterProtoFamily,
     nflog::{ConfigCmd, ConfigFlags, ConfigMode, ConfigNla, Timeout, config_request},
@@ -18,11 +23,17 @@ use crate::netlink;
 
 use super::{COPIED_BYTES, configure};
 
-/// Packets that the kernel gathers for one delivery.
-const DELIVER_AT_ONCE: u32 = 64;
+/// Packets that the kernel gathers for one delivery: as few as can be, for a scan is to be found before
+/// it is far, and more when there are many.
+const WHEN_QUIET: u32 = 1;
+const WHEN_BUSY: u32 = 64;
+
+/// So many packets within this time are many: 5,000 a second.
+const MANY: usize = 500;
+const COUNTED_FOR: Duration = Duration::from_millis(100);
 
 /// How long the kernel may keep a packet back, in hundredths of a second.
-const DELIVER_WITHIN: u32 = 10;
+const DELIVER_WITHIN: u32 = 1;
 
 /// Room in the kernel for one delivery, and here. 64 packets of 128 bytes with their attributes.
 const DELIVERY: usize = 64 << 10;
@@ -75,6 +86,32 @@ pub struct VolumeReader {
     /// Reports of a full buffer that no gap in the numbers has shown yet.
     overruns: u64,
     lost: u64,
+    pace: Pace,
+}
+
+/// How many packets came lately.
+#[derive(Debug)]
+struct Pace {
+    since: Instant,
+    packets: usize,
+    is_busy: bool,
+}
+
+impl Pace {
+    /// Counts packets; returns whether there are many now, if that has changed.
+    fn count(&mut self, packets: usize) -> Option<bool> {
+        self.packets += packets;
+        let is_over = self.since.elapsed() >= COUNTED_FOR;
+        let is_busy = self.packets > MANY;
+        if is_over {
+            (self.since, self.packets) = (Instant::now(), 0);
+        }
+        let changes = is_busy != self.is_busy && (is_busy || is_over);
+        changes.then(|| {
+            self.is_busy = is_busy;
+            is_busy
+        })
+    }
 }
 
 /// What number a group's next packet has.
@@ -102,14 +139,15 @@ impl VolumeReader {
                 ConfigFlags::SEQ.into(),
                 ConfigMode::new_packet(COPIED_BYTES).into(),
                 ConfigNla::NlBufSiz(room),
-                ConfigNla::QThresh(DELIVER_AT_ONCE),
+                ConfigNla::QThresh(WHEN_QUIET),
                 Timeout::new(DELIVER_WITHIN).into(),
             ];
             configure(&socket, &config_request(NetfilterProtoFamily::Unspec, *group, options))?;
         }
         let numbering = |group: &u16| Numbering { group: *group, expected: None };
         let groups = groups.iter().map(numbering).collect();
-        Ok(Self { socket, delivery: vec![0; 2 * DELIVERY], groups, overruns: 0, lost: 0 })
+        let pace = Pace { since: Instant::now(), packets: 0, is_busy: false };
+        Ok(Self { socket, delivery: vec![0; 2 * DELIVERY], groups, overruns: 0, lost: 0, pace })
     }
 
     /// Hands over the packets of the next delivery, in their order; none if nothing came within
@@ -142,7 +180,24 @@ impl VolumeReader {
             count += 1;
             each(logged);
         }
+        if let Some(is_busy) = self.pace.count(count) {
+            self.deliver_at_once(if is_busy { WHEN_BUSY } else { WHEN_QUIET })?;
+        }
         Ok(count)
+    }
+
+    /// Asks for so many packets in one delivery. The kernel does not answer: an answer would have to
+    /// be looked for among packets.
+    fn deliver_at_once(&self, packets: u32) -> io::Result<()> {
+        for Numbering { group, .. } in &self.groups {
+            let option = vec![ConfigNla::QThresh(packets)];
+            let mut request = config_request(NetfilterProtoFamily::Unspec, *group, option);
+            request.header.flags = NLM_F_REQUEST;
+            let mut bytes = vec![0; request.buffer_len()];
+            request.serialize(&mut bytes);
+            self.socket.send(&bytes, 0)?;
+        }
+        Ok(())
     }
 
     /// Returns how many packets were lost so far, at least: those that the numbers show to be

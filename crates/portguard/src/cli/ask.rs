@@ -7,7 +7,7 @@ use portguard_core::{Span, Subject};
 
 use crate::exit::{Failed, Turn};
 
-use super::{Global, Listed, SortKey, client::Client, ports, show};
+use super::{Global, Listed, SortKey, client::Client, ports, proposals, show};
 
 /// How often a followed journal is asked for new lines.
 const FOLLOW_EVERY: Duration = Duration::from_millis(250);
@@ -32,6 +32,7 @@ pub(crate) fn list(
         Listed::Throttled => &["throttled-hard", "throttled-soft"],
         Listed::Protected => &["protected"],
         Listed::Open => return ports::doors(client, global, false),
+        Listed::Proposals => return proposals::list(client, global),
         Listed::Grants => return ports::doors(client, global, true),
     };
     let mut holds = Vec::new();

@@ -104,7 +104,7 @@ pub(crate) fn replay(global: &Global, args: &ReplayArgs) -> Result<(), Failed> {
 
 /// Returns whether the configuration is where it is looked for if nobody says otherwise.
 fn is_standard(global: &Global) -> bool {
-    global.config == config::DEFAULT_PATH
+    global.config.as_os_str() == config::DEFAULT_PATH
 }
 
 fn tell(global: &Global, streams: &[Stream], tally: &Tally) {

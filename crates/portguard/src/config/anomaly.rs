@@ -253,7 +253,7 @@ section! {
 }
 
 /// What follows from anomalies.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct AnomalyPlan {
     pub(crate) respond: Response,
     pub(crate) limits: Limits,

@@ -96,6 +96,8 @@ pub(crate) struct RecordPlan {
     pub(crate) text_max: u64,
     /// Who is looked for in it.
     pub(crate) scans: Arc<[ScanPlan]>,
+    /// What is looked for in its packets; `None`: nothing.
+    pub(crate) anomalies: Option<Arc<AnomalyPlan>>,
 }
 
 /// Who is protected by the configuration.
@@ -314,6 +316,7 @@ impl Config {
             text_file: (!text_file.is_empty()).then(|| text_file.into()),
             text_max: self.packets.text_max.0.0,
             scans: self.scan.iter().map(Scan::plan).collect(),
+            anomalies: self.anomaly_plan().map(Arc::new),
         }
     }
 

@@ -9,6 +9,7 @@ mod log;
 mod order;
 mod outside;
 mod ports;
+mod proposals;
 mod role;
 
 use std::{
@@ -170,6 +171,7 @@ fn router() -> OpenApiRouter<Desk> {
         .routes(routes!(ports::list))
         .routes(routes!(ports::doors))
         .routes(routes!(ports::rulings, ports::rule))
+        .routes(routes!(proposals::proposals, proposals::decide))
         .routes(routes!(ports::open))
         .routes(routes!(ports::close))
         .routes(routes!(ports::posture))

@@ -11,7 +11,7 @@ use std::{
 };
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
-use portguard_core::{Fact, Health, ListedDoor, Record, Ruling, Standing, Timestamp};
+use portguard_core::{Fact, Health, ListedDoor, Proposal, Record, Ruling, Standing, Timestamp};
 use portguard_store::{EntryQuery, Keeper, Opening, Order, Pruned, Reader, Retention};
 use tokio::sync::watch;
 
@@ -49,12 +49,13 @@ pub(crate) struct Written {
     pub(crate) unwritten: Option<Arc<str>>,
 }
 
-/// What operators decided about ports.
+/// What operators decided about ports, and what waits for their decision.
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
     pub(crate) standing: Standing,
     pub(crate) rulings: Vec<Ruling>,
     pub(crate) doors: Vec<ListedDoor>,
+    pub(crate) proposals: Vec<Proposal>,
 }
 
 /// A reader of the ledger for the views; it follows the ledger when that begins anew elsewhere.
@@ -196,13 +197,14 @@ impl LedgerThread {
 /// How long the ledger thread waits for the guard's whole state; it asks again after that.
 const FULL_STATE_PATIENCE: Duration = Duration::from_secs(5);
 
-/// Returns what a ledger remembers of the operators' decisions about ports.
+/// Returns what a ledger remembers of operators' decisions about ports, and of what waits for one.
 pub(crate) fn remembered(reader: &mut Reader, now: Timestamp) -> Memory {
     let mut read = || {
         Ok::<_, portguard_store::ReadError>(Memory {
             standing: reader.standing()?,
             rulings: reader.rulings()?,
             doors: reader.doors(now)?,
+            proposals: reader.proposals(now)?,
         })
     };
     read().unwrap_or_else(|error| {

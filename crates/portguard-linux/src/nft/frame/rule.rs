@@ -168,6 +168,10 @@ fn posture(spec: &FrameSpec, sets: &BTreeSet<ListSet>, verdicts: &mut Verdicts) 
         }));
     let open = verdicts.allow("open");
     rules.push(format!(r#"ct state new,untracked {open} comment "open""#));
+    // Scans have such packets; what becomes of them is the network stack's affair.
+    rules.extend(
+        verdicts.tell("odd").map(|tell| format!(r#"ct state invalid {tell} comment "odd""#)),
+    );
     rules
 }
 

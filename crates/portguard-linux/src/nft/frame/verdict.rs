@@ -13,7 +13,8 @@ use super::{
 };
 use crate::nft::set::ListSet;
 
-/// Packets that the kernel gathers for one delivery to the log's reader.
+/// Packets that the kernel gathers for one delivery to the log's reader at most; the reader asks for
+/// fewer.
 const DELIVER_AT_ONCE: u32 = 64;
 
 /// The least burst of the log's limits, in packets: what `nft` gives when nothing is said.
@@ -82,6 +83,15 @@ impl Verdicts {
         let told = self.told(self.log.allowed, reason, [ALLOWED, LIMIT_ALLOWED, LOGGED_ALLOWED]);
         let accept = format!("accept comment \"{}\"", word(reason));
         self.let_in(reason, vec![format!("ct state new,untracked {told}"), accept])
+    }
+
+    /// Returns the statement that tells of a packet, and lets it go on; `None` if nobody hears.
+    pub(super) fn tell(&self, reason: &str) -> Option<String> {
+        let group = self.log.allowed.filter(|_| self.can_log)?;
+        Some(format!(
+            "limit name \"{LIMIT_ALLOWED}\" log prefix \"{reason}\" group {group} \
+             snaplen {LOGGED_BYTES} queue-threshold {DELIVER_AT_ONCE}"
+        ))
     }
 
     fn let_in(&mut self, reason: &str, rules: Vec<String>) -> String {

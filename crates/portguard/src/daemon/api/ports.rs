@@ -230,7 +230,7 @@ pub(super) fn pending(pending: &portguard_core::Pending, now: Timestamp) -> Pend
     }
 }
 
-async fn give(desk: &Desk, command: Command) -> Result<Json<OrderDone>, Failure> {
+pub(super) async fn give(desk: &Desk, command: Command) -> Result<Json<OrderDone>, Failure> {
     let (done, marks) =
         carry_out(desk, move |guard, now| guard.handle_command(command, now)).await?;
     let done = done.map_err(|refusal| Failure::refused(&refusal))?;

@@ -1,12 +1,13 @@
 //! Sockets that listen.
 
 use std::{
+    collections::BTreeSet,
     io,
-    sync::{Arc, atomic::AtomicBool},
+    sync::{Arc, PoisonError, RwLock, atomic::AtomicBool},
     time::Duration,
 };
 
-use portguard_core::{Fact, Health};
+use portguard_core::{Fact, Health, Port};
 use portguard_linux::listener::Watcher;
 
 use crate::daemon::inbox::Inbox;
@@ -21,10 +22,15 @@ const WAIT: Duration = Duration::from_secs(60);
 /// Whether a port waits for what is seen here, so that it has to be seen at once.
 pub(crate) type Urgency = Arc<AtomicBool>;
 
+/// The ports that something listens on that others can reach.
+pub(crate) type Heard = Arc<RwLock<BTreeSet<Port>>>;
+
 /// Begins to watch, and goes on on a thread of its own.
-pub(crate) fn start(inbox: Inbox, urgency: Urgency) -> io::Result<()> {
+pub(crate) fn start(inbox: Inbox, urgency: Urgency, heard: Heard) -> io::Result<()> {
     match Watcher::open() {
-        Ok(watcher) => super::start(NAME, move || watch(watcher, &inbox, &urgency)).map(drop),
+        Ok(watcher) => {
+            super::start(NAME, move || watch(watcher, &inbox, &urgency, &heard)).map(drop)
+        }
         Err(error) => {
             let why = format!("{error}; sockets that are approved one by one are not followed");
             tell(&inbox, NAME, Health::Broken(why));
@@ -33,11 +39,14 @@ pub(crate) fn start(inbox: Inbox, urgency: Urgency) -> io::Result<()> {
     }
 }
 
-fn watch(mut watcher: Watcher, inbox: &Inbox, urgency: &Urgency) {
+fn watch(mut watcher: Watcher, inbox: &Inbox, urgency: &Urgency, heard: &Heard) {
     loop {
         match watcher.wait(WAIT, urgency) {
             Ok(None) => {}
             Ok(Some(listeners)) => {
+                let outside = listeners.iter().filter(|one| !one.address.is_loopback());
+                let ports = outside.map(|one| one.port).collect();
+                *heard.write().unwrap_or_else(PoisonError::into_inner) = ports;
                 inbox.deliver(Fact::Listeners(listeners));
                 let health = match watcher.omitted() {
                     0 => Health::Good,

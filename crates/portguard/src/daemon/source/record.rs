@@ -1,6 +1,7 @@
 //! Decisions about packets, as the kernel tells of them: kept in memory, and written as classic log
-//! lines if so configured. Nothing is decided from them here.
+//! lines if so configured. Who is looked for in them is told to the guard.
 
+mod lookout;
 mod scans;
 mod text;
 
@@ -26,9 +27,9 @@ use crate::{
     daemon::inbox::Inbox,
 };
 
-use self::{scans::Scans, text::TextFile};
+use self::{lookout::Lookout, scans::Scans, text::TextFile};
 
-use super::tell;
+use super::{listeners::Heard, tell};
 
 const NAME: &str = "packet-log";
 
@@ -41,6 +42,9 @@ const MOST_NAMES: usize = 1_024;
 
 /// Most packets that are decoded before the record is locked for them: some milliseconds.
 const BATCH: usize = 4_096;
+
+/// How long packets are gathered at a time: whoever scans is found before that goes on for long.
+const GATHER_FOR: Duration = Duration::from_micros(300);
 
 /// The record and what is counted beside it.
 pub(crate) struct PacketRecord {
@@ -112,7 +116,7 @@ impl PacketRecord {
 }
 
 /// Binds to the log groups, and reads them on a thread of its own.
-pub(crate) fn start(record: Arc<PacketRecord>, inbox: Inbox) -> io::Result<()> {
+pub(crate) fn start(record: Arc<PacketRecord>, heard: Heard, inbox: Inbox) -> io::Result<()> {
     match VolumeReader::open(&[BLOCKED_GROUP, ALLOWED_GROUP]) {
         Ok(reader) => {
             tell(&inbox, NAME, Health::Good);
@@ -123,6 +127,7 @@ pub(crate) fn start(record: Arc<PacketRecord>, inbox: Inbox) -> io::Result<()> {
                 names: Names::default(),
                 text: None,
                 scans: Scans::default(),
+                lookout: Lookout::new(heard),
                 reasons: Vec::new(),
                 told: Health::Good,
             };
@@ -147,6 +152,7 @@ struct Reading {
     names: Names,
     text: Option<TextFile>,
     scans: Scans,
+    lookout: Lookout,
     /// The reasons that occurred in this batch; there are some dozen.
     reasons: Vec<String>,
     told: Health,
@@ -159,6 +165,7 @@ impl Reading {
             let plan = self.record.plan();
             self.choose_text_file(&plan);
             self.scans.set(&plan.scans);
+            self.lookout.set(plan.anomalies.as_ref());
             if let Err(error) = self.gather(&mut arrived) {
                 return tell(&self.inbox, NAME, Health::Broken(error.to_string()));
             }
@@ -166,13 +173,14 @@ impl Reading {
                 text.flush();
             }
             self.keep(&mut arrived);
+            self.lookout.settle(clock::now(), &self.inbox);
             self.tell_health();
         }
     }
 
     /// Decodes what has come; more only as long as it comes without waiting.
     fn gather(&mut self, arrived: &mut Vec<Arrived>) -> io::Result<()> {
-        let mut wait = WAIT;
+        let (mut wait, mut began) = (WAIT, Instant::now());
         self.reasons.clear();
         let Self { reader, names, text, reasons, record, .. } = self;
         while arrived.len() < BATCH {
@@ -193,10 +201,12 @@ impl Reading {
             if unreadable > 0 {
                 record.unreadable.fetch_add(unreadable, Ordering::Relaxed);
             }
-            if count == 0 {
+            if wait == WAIT {
+                (wait, began) = (Duration::ZERO, Instant::now());
+            }
+            if count == 0 || began.elapsed() > GATHER_FOR {
                 break;
             }
-            wait = Duration::ZERO;
         }
         self.record.lost.store(self.reader.lost(), Ordering::Relaxed);
         Ok(())
@@ -208,8 +218,10 @@ impl Reading {
         }
         let now = clock::now();
         let at = now.as_millis();
-        for Arrived { verdict, headers, .. } in &*arrived {
+        for Arrived { verdict, headers, reason, .. } in &*arrived {
             self.scans.see(*verdict, headers, now, &self.inbox);
+            let judged = (*verdict, self.reasons[*reason].as_str());
+            self.lookout.see(judged, headers, now, &self.inbox);
         }
         let record = self.record.clone();
         let mut record = record.lock();
