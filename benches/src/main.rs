@@ -4,6 +4,7 @@
 //! Judges nothing: it prints, and a figure over its limit is marked.
 
 mod api;
+mod captures;
 mod doors;
 mod figure;
 mod load;
@@ -29,7 +30,7 @@ fn main() {
     }
     let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|word| name.contains(word));
     let mut report = Report::default();
-    let groups: [(&str, Measure); 17] = [
+    let groups: [(&str, Measure); 18] = [
         ("single", single::bans),
         ("burst", single::burst),
         ("networks", single::networks),
@@ -47,6 +48,7 @@ fn main() {
         ("filters", logs::filters),
         ("packets", logs::packets),
         ("latency", logs::latency),
+        ("captures", captures::captures),
     ];
     for (name, measure) in groups {
         if is_wanted(name) {

@@ -6,6 +6,7 @@ mod anomalies;
 mod bad_input;
 mod coexistence;
 mod command;
+mod connections;
 mod journals;
 mod lacking;
 mod ladder;

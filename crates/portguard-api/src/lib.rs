@@ -8,6 +8,7 @@ pub mod order;
 pub mod packet;
 pub mod port;
 pub mod proposal;
+pub mod traffic;
 pub mod view;
 
 use serde::{Deserialize, Serialize};

@@ -6,7 +6,7 @@ use std::{fmt, net::IpAddr, sync::Arc};
 
 use crate::{
     DoorAct, Evidence, Family, Grade, Health, List, Owner, Port, Posture, Process, Proposal, Reach,
-    Refusal, Ruling, Strength, Subject, Timestamp, Until,
+    Refusal, Ruling, Severity, Strength, Subject, Timestamp, Until,
 };
 
 /// One line of the journal.
@@ -168,6 +168,15 @@ pub enum Note {
     },
     /// An operator said who may or may not open ports by listening.
     Ruling(Ruling),
+    /// An anomaly that no rule about a source could end: a process of this host.
+    Anomaly {
+        /// What found it (`anomaly process_fanout`).
+        origin: Arc<str>,
+        /// How bad it is.
+        severity: Severity,
+        /// What was seen.
+        evidence: Evidence,
+    },
     /// A rule is proposed.
     Proposed(Proposal),
     /// An operator does not want a proposed rule.
@@ -381,6 +390,7 @@ impl Note {
             Self::RolledBack { .. } => "rolled-back",
             Self::ClockStepped { .. } => "clock-stepped",
             Self::Ruling(_) => "ruling",
+            Self::Anomaly { .. } => "anomaly",
             Self::Proposed(_) => "proposed",
             Self::Dismissed { .. } => "dismissed",
             Self::Repaired { .. } => "repaired",
@@ -398,6 +408,7 @@ impl Note {
             | Self::ClockStepped { .. }
             | Self::RolledBack { .. }
             | Self::Proposed(_)
+            | Self::Anomaly { .. }
             | Self::Listener { reach: Reach::Pending, .. }
             | Self::Repaired { .. }
             | Self::Full { .. }

@@ -14,5 +14,6 @@ pub mod nflog;
 pub mod nft;
 pub mod report;
 pub mod tail;
+pub mod traffic;
 pub mod trap;
 pub mod unit;

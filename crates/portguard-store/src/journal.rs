@@ -120,6 +120,10 @@ impl StoredEntry {
                     .detail("severity", &one.severity)
                     .detail("confidence", &format!("{}%", one.confidence))
             },
+            Note::Anomaly { origin, severity, evidence } => Self {
+                evidence: evidence.0.iter().map(|(name, value)| pair(name, value)).collect(),
+                ..self.text(origin).detail("severity", severity)
+            },
             Note::Repaired { what, by } => self.text(what).process(by),
             Note::Health { source, health } => self.detail("source", source).health(health),
             Note::NotEnforced { why } => self.text(why),

@@ -15,6 +15,7 @@ pub(crate) mod rule;
 pub(crate) mod scan;
 pub(crate) mod set;
 pub(crate) mod show;
+pub(crate) mod traffic;
 pub(crate) mod which;
 
 use std::path::PathBuf;
@@ -165,6 +166,10 @@ pub(crate) enum Command {
     },
     /// Show decisions about packets: turned away, and new connections let in.
     Log(LogArgs),
+    /// Show the TCP connections with other hosts: who has them, how much went through, since when.
+    Connections,
+    /// Show what came and went through each network interface, and what was dropped.
+    Interfaces,
     /// Show who listens where and what can be reached from outside, and why.
     Ports {
         /// What only this host itself reaches too, and process ids.

@@ -31,7 +31,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::exit::{Failed, Turn};
 
-pub(crate) use anomaly::AnomalyPlan;
+pub(crate) use anomaly::{AnomalyPlan, FanoutPlan};
 pub(crate) use check::Surroundings;
 pub(crate) use guarding::OnExit;
 pub(crate) use plan::{

@@ -46,6 +46,7 @@ use self::{
     inbox::Inbox,
     ledger::{LedgerThread, Memory},
     source::{
+        connections::Connections,
         listeners::{Heard, Urgency},
         packets::SharedPlans,
         record::PacketRecord,
@@ -90,17 +91,19 @@ struct Shared {
     record: Arc<PacketRecord>,
     urgency: Urgency,
     heard: Heard,
+    connections: Arc<Connections>,
 }
 
 impl Shared {
-    fn new(config: &Config, traps: &Traps, record: Arc<PacketRecord>, urgency: Urgency) -> Self {
+    fn new(config: &Config, traps: &Traps) -> Self {
         Self {
             plans: Arc::new(RwLock::new(traps.plans())),
             protect: Arc::new(RwLock::new(config.protection())),
             hosts: Arc::new(RwLock::new(config.hosts())),
-            record,
-            urgency,
+            record: Arc::new(PacketRecord::new(config.record())),
+            urgency: Urgency::default(),
             heard: Heard::default(),
+            connections: Connections::new(config.fanout_plan()),
         }
     }
 }
@@ -186,10 +189,11 @@ impl Daemon {
         enforcer.start().map_err(|why| Failed::new(Turn::NotEnforced, why))?;
 
         let (records, kept) = crossbeam_channel::bounded(ledger::QUEUE_DEPTH);
-        let record = Arc::new(PacketRecord::new(config.record()));
+        let shared = Shared::new(&config, &traps);
         let roles = Arc::new(roles(&config));
         let desk = Desk {
-            record: record.clone(),
+            record: shared.record.clone(),
+            connections: shared.connections.clone(),
             about: about.clone(),
             inbox: inbox.clone(),
             reached: enforcer.progress(),
@@ -207,10 +211,9 @@ impl Daemon {
             about: about.clone(),
             table: ownership.map(|ownership| (config.firewall.table.clone(), ownership)),
         };
-        let urgency = Urgency::default();
         let driver = Driver {
             units: source::units::start(inbox.clone()).map_err(environment)?,
-            urgency: urgency.clone(),
+            urgency: shared.urgency.clone(),
             guard,
             inputs,
             changes: work.clone(),
@@ -224,7 +227,6 @@ impl Daemon {
         let ledger = source::start("ledger", move || ledger.run(&kept)).map_err(environment)?;
         let guard = start_guard(driver).map_err(environment)?;
 
-        let shared = Shared::new(&config, &traps, record, urgency);
         start_sources(&config, &shared, &inbox).map_err(environment)?;
         source::start("restore", move || restorer.run()).map_err(environment)?;
         source::start("api", move || serve(listener, desk)).map_err(environment)?;
@@ -308,6 +310,7 @@ impl Daemon {
         config.guard.observe = self.config.guard.observe;
         config.firewall.table.clone_from(&self.config.firewall.table);
         self.shared.record.configure(config.record());
+        self.shared.connections.configure(config.fanout_plan());
         let replace = PoisonError::into_inner;
         *self.shared.protect.write().unwrap_or_else(replace) = config.protection();
         *self.shared.hosts.write().unwrap_or_else(PoisonError::into_inner) = config.hosts();
@@ -430,6 +433,7 @@ fn start_sources(config: &Config, shared: &Shared, inbox: &Inbox) -> std::io::Re
         source::packets::start(config::LOG_GROUP, shared.plans.clone(), inbox.clone())?;
     }
     source::listeners::start(inbox.clone(), shared.urgency.clone(), shared.heard.clone())?;
+    source::connections::start(shared.connections.clone(), inbox.clone())?;
     source::host::start(shared.protect.clone(), inbox.clone())?;
     source::hosts::start(shared.hosts.clone(), inbox.clone())
 }

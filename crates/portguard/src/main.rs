@@ -17,13 +17,12 @@ use clap::Parser as _;
 use portguard_api::{
     order::{LiftedName, MeasureName},
     port::PostureName,
-    proposal::ProposalVerdict,
 };
 
 use crate::{
     cli::{
         Cli, Command, ConfigCommand, Global, ImportSource, RuleCommand, Whom, ask, client::Client,
-        local, log, order, ports, proposals, scan, set,
+        local, log, order, ports, proposals, scan, set, traffic,
     },
     exit::Failed,
 };
@@ -62,12 +61,10 @@ fn run(global: &Global, command: Command) -> Result<ExitCode, Failed> {
             order::lift(&client()?, global, LiftedName::Throttle, Some(subject))?;
         }
         Command::List { what, sort } => ask::list(&client()?, global, what, sort)?,
-        Command::Accept { id } => {
-            proposals::decide(&client()?, global, id, ProposalVerdict::Accept)?;
-        }
-        Command::Dismiss { id } => {
-            proposals::decide(&client()?, global, id, ProposalVerdict::Dismiss)?;
-        }
+        Command::Accept { id } => proposals::accept(&client()?, global, id)?,
+        Command::Dismiss { id } => proposals::dismiss(&client()?, global, id)?,
+        Command::Connections => traffic::connections(&client()?, global)?,
+        Command::Interfaces => traffic::interfaces(&client()?, global)?,
         Command::Check { subject } => {
             let held = ask::check(&client()?, global, subject)?;
             return Ok(if held { ExitCode::SUCCESS } else { ExitCode::from(1) });
@@ -90,16 +87,7 @@ fn run(global: &Global, command: Command) -> Result<ExitCode, Failed> {
         Command::Backtest(args) => cli::backtest::backtest(global, &args)?,
         Command::Report(args) => cli::report::report(global, &args)?,
         Command::Scan(args) => scan::scan(global, &args, client)?,
-        Command::Rule { command } => match command {
-            RuleCommand::Test { rule: name, file, count } => {
-                return cli::rule::test(global, &name, &file, count);
-            }
-            RuleCommand::Which { file } => {
-                return cli::which::which(global, &cli::rule::folders(global)?, &file);
-            }
-            RuleCommand::List => cli::rule::list(global)?,
-            RuleCommand::Show { rule: name } => cli::rule::show_rule(global, &name)?,
-        },
+        Command::Rule { command } => return rule_command(global, command),
         Command::Config { command } => configuration(global, command)?,
         Command::Import { source, path, dry_run } => match source {
             ImportSource::PortTrap => import::port_trap(global, &path, dry_run)?,
@@ -109,6 +97,20 @@ fn run(global: &Global, command: Command) -> Result<ExitCode, Failed> {
         },
         Command::Completions { shell } => local::completions(shell),
         Command::Man { dir } => local::man(&dir)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn rule_command(global: &Global, command: RuleCommand) -> Result<ExitCode, Failed> {
+    match command {
+        RuleCommand::Test { rule: name, file, count } => {
+            return cli::rule::test(global, &name, &file, count);
+        }
+        RuleCommand::Which { file } => {
+            return cli::which::which(global, &cli::rule::folders(global)?, &file);
+        }
+        RuleCommand::List => cli::rule::list(global)?,
+        RuleCommand::Show { rule: name } => cli::rule::show_rule(global, &name)?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -35,6 +35,9 @@ impl Note {
             Self::ClockStepped { seconds } => {
                 format!("the clock jumped by {seconds} s; what is in force lasts as long as before")
             }
+            Self::Anomaly { origin, severity, evidence } => {
+                format!("{origin}, severity {severity}: {evidence}")
+            }
             Self::Proposed(one) => format!(
                 "{}: proposed for {}, severity {}, number {}",
                 one.origin, one.span, one.severity, one.id

@@ -18,8 +18,17 @@ pub(crate) fn list(client: &Client, global: &Global) -> Result<(), Failed> {
     if global.json { show::json(&proposals) } else { show::print(&table(&proposals)) }
 }
 
-/// Puts a rule in force, or takes it from the list.
-pub(crate) fn decide(
+/// Puts a rule in force.
+pub(crate) fn accept(client: &Client, global: &Global, id: u64) -> Result<(), Failed> {
+    decide(client, global, id, ProposalVerdict::Accept)
+}
+
+/// Takes a rule from the list.
+pub(crate) fn dismiss(client: &Client, global: &Global, id: u64) -> Result<(), Failed> {
+    decide(client, global, id, ProposalVerdict::Dismiss)
+}
+
+fn decide(
     client: &Client,
     global: &Global,
     id: u64,

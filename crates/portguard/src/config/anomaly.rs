@@ -1,6 +1,6 @@
 //! What counts as an anomaly in live traffic.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use portguard_core::{
     Detector, Growth, Ladder, Limits, Respond as Response, Span, Subject,
@@ -301,6 +301,29 @@ impl Anomaly {
         let Hold { low, medium, high, critical } = &self.hold;
         let holds = [low, medium, high, critical].map(|span| span.0);
         Some(AnomalyPlan { respond, limits, holds })
+    }
+}
+
+/// What is looked for in the connections of processes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FanoutPlan {
+    pub(crate) connections: u32,
+    pub(crate) within: Duration,
+    pub(crate) severity: Weight,
+    /// Names of programs that may.
+    pub(crate) ignore: Vec<Arc<str>>,
+}
+
+impl Anomaly {
+    /// Returns what is looked for in the connections of processes; `None`: nothing.
+    pub(super) fn fanout(&self) -> Option<FanoutPlan> {
+        let fanout = &self.process_fanout;
+        (self.respond != Respond::Off).then(|| FanoutPlan {
+            connections: fanout.connections,
+            within: fanout.within.0.duration(),
+            severity: fanout.severity.into(),
+            ignore: fanout.ignore.iter().map(|name| name.as_str().into()).collect(),
+        })
     }
 }
 

@@ -17,7 +17,7 @@ use crate::{daemon::ReportPlan, rule::Folders};
 
 use super::{
     Config,
-    anomaly::AnomalyPlan,
+    anomaly::{AnomalyPlan, FanoutPlan},
     guarding::{self, Icmp, Rates},
     ladder, ports,
     scan::{Scan, ScanPlan},
@@ -141,6 +141,11 @@ impl Config {
     /// Returns what is looked for in packets; `None`: nothing.
     pub(crate) fn anomaly_plan(&self) -> Option<AnomalyPlan> {
         self.anomaly.plan()
+    }
+
+    /// Returns what is looked for in the connections of processes; `None`: nothing.
+    pub(crate) fn fanout_plan(&self) -> Option<FanoutPlan> {
+        self.anomaly.fanout()
     }
 
     /// Returns a watch that is not configured, for a rule.

@@ -11,6 +11,7 @@ mod outside;
 mod ports;
 mod proposals;
 mod role;
+mod traffic;
 
 use std::{
     os::unix::{fs::PermissionsExt as _, net::UnixListener as StdListener},
@@ -39,7 +40,7 @@ use super::{
     enforcer::{Reached, Requests},
     inbox::Inbox,
     ledger::{SharedReader, Written},
-    source::record::PacketRecord,
+    source::{connections::Connections, record::PacketRecord},
     system::Signal,
 };
 
@@ -72,6 +73,7 @@ pub(crate) struct Desk {
     pub(crate) ledger: SharedReader,
     pub(crate) roles: Arc<Roles>,
     pub(crate) record: Arc<PacketRecord>,
+    pub(crate) connections: Arc<Connections>,
     /// The main thread, which reads the configuration.
     pub(crate) signals: crossbeam_channel::Sender<Signal>,
 }
@@ -172,6 +174,8 @@ fn router() -> OpenApiRouter<Desk> {
         .routes(routes!(ports::doors))
         .routes(routes!(ports::rulings, ports::rule))
         .routes(routes!(proposals::proposals, proposals::decide))
+        .routes(routes!(traffic::connections))
+        .routes(routes!(traffic::interfaces))
         .routes(routes!(ports::open))
         .routes(routes!(ports::close))
         .routes(routes!(ports::posture))

@@ -1,6 +1,7 @@
 //! The sources: one blocking thread each, reporting to the guard's inbox. A source that fails
 //! degrades itself only, and says so.
 
+pub(crate) mod connections;
 pub(crate) mod host;
 pub(crate) mod hosts;
 pub(crate) mod listeners;

@@ -40,6 +40,12 @@ pub(super) fn check(config: &Config, found: &mut Findings<'_>) {
         ),
         ("guessing", "connections", anomaly.guessing.connections, anomaly.guessing.within),
         ("probing", "connections", probing.connections, probing.within),
+        (
+            "process_fanout",
+            "connections",
+            anomaly.process_fanout.connections,
+            anomaly.process_fanout.within,
+        ),
         ("syn_flood", "packets", anomaly.syn_flood.packets, anomaly.syn_flood.within),
         ("icmp_flood", "packets", anomaly.icmp_flood.packets, anomaly.icmp_flood.within),
         ("udp_flood", "packets", anomaly.udp_flood.packets, anomaly.udp_flood.within),

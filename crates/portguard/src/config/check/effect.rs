@@ -11,7 +11,7 @@ const IN_EFFECT: [&str; 16] = [
 ];
 
 /// Keys of them that take none.
-const IDLE: [&str; 2] = ["anomaly.process_fanout", "anomaly.baseline"];
+const IDLE: [&str; 1] = ["anomaly.baseline"];
 
 /// Returns what is set to something else than its default, but takes no effect in this version.
 pub(in crate::config) fn without_effect(config: &Config, tree: &Tree) -> Vec<String> {

@@ -99,9 +99,8 @@ fn outcome(verdict: Verdict, reason: &str, is_heard: impl Fn() -> bool) -> Optio
     match (verdict, word) {
         // What is done about a source is done; what is allowed is nobody's affair.
         (_, "ban" | "allow" | "protect" | "session" | "dhcp" | "loopback") => None,
-        (Verdict::Blocked, _) => Some(Outcome::Refused),
         (Verdict::Allowed, "open") if is_heard() => Some(Outcome::Served),
-        (Verdict::Allowed, "open" | "odd") => Some(Outcome::Refused),
+        (Verdict::Blocked, _) | (Verdict::Allowed, "open" | "odd") => Some(Outcome::Refused),
         (Verdict::Allowed, _) => Some(Outcome::Served),
     }
 }

@@ -1,0 +1,182 @@
+//! TCP connections as the kernel has them now, and what came through each interface.
+
+use std::{collections::BTreeSet, fs, io, net::SocketAddr};
+
+use netlink_packet_sock_diag::{
+    SockDiagMessage,
+    inet::{ExtensionFlags, InetRequest, SocketId, StateFlags, nlas::Nla},
+};
+use netlink_sys::protocols::NETLINK_SOCK_DIAG;
+use portguard_core::{Owner, Protocol};
+
+use crate::{holder, listener::owners_of, netlink};
+
+/// A TCP connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Conversation {
+    /// The kernel's number of the socket, which no other socket has had since it was booted; 0 if
+    /// none is left.
+    pub cookie: u64,
+    /// Address and port of this host.
+    pub local: SocketAddr,
+    /// Address and port of the peer.
+    pub peer: SocketAddr,
+    /// How far it is (`established`, `syn-sent`).
+    pub state: &'static str,
+    /// Whether this host asked for it.
+    pub is_outbound: bool,
+    /// Bytes that came, and bytes that the peer has taken.
+    pub received: u64,
+    /// See there.
+    pub sent: u64,
+    /// The socket's inode number; 0 if no process has it.
+    pub inode: u64,
+    /// The user that it belongs to, by number.
+    pub user: u32,
+}
+
+/// States by their numbers (`net/tcp_states.h`).
+const STATES: [&str; 12] = [
+    "unknown",
+    "established",
+    "syn-sent",
+    "syn-recv",
+    "fin-wait-1",
+    "fin-wait-2",
+    "time-wait",
+    "close",
+    "close-wait",
+    "last-ack",
+    "listen",
+    "closing",
+];
+
+/// Where `tcpi_bytes_acked` and `tcpi_bytes_received` stand in `struct tcp_info` (`linux/tcp.h`).
+const ACKED: usize = 120;
+const RECEIVED: usize = 128;
+
+fn number(info: &[u8], at: usize) -> Option<u64> {
+    Some(u64::from_ne_bytes(*info.get(at..)?.first_chunk()?))
+}
+
+/// Returns all TCP connections with other hosts, up to `most`, and how many more there are.
+///
+/// # Errors
+/// When the kernel does not answer.
+pub fn conversations(most: usize) -> io::Result<(Vec<Conversation>, usize)> {
+    let listening: BTreeSet<u16> = holder::listeners()?
+        .into_iter()
+        .filter(|held| held.port.protocol == Protocol::Tcp)
+        .map(|held| held.port.number)
+        .collect();
+    let states = StateFlags::all() & !(StateFlags::LISTEN | StateFlags::CLOSE);
+    let (mut found, mut more) = (Vec::new(), 0);
+    for (family, socket_id) in
+        [(libc::AF_INET, SocketId::new_v4()), (libc::AF_INET6, SocketId::new_v6())]
+    {
+        let request = SockDiagMessage::InetRequest(InetRequest {
+            family: u8::try_from(family).map_err(io::Error::other)?,
+            protocol: Protocol::Tcp.number(),
+            extensions: ExtensionFlags::INFO,
+            states: states.clone(),
+            socket_id,
+        });
+        for message in netlink::dump(NETLINK_SOCK_DIAG, &request)? {
+            let SockDiagMessage::InetResponse(response) = message else { continue };
+            let header = &response.header;
+            let id = &header.socket_id;
+            let peer = SocketAddr::new(id.destination_address.to_canonical(), id.destination_port);
+            if peer.ip().is_loopback() {
+                continue;
+            }
+            if found.len() >= most {
+                more += 1;
+                continue;
+            }
+            let bytes = response.nlas.iter().find_map(|one| match one {
+                Nla::TcpInfo(info) => Some((number(info, RECEIVED)?, number(info, ACKED)?)),
+                _ => None,
+            });
+            let (received, sent) = bytes.unwrap_or_default();
+            found.push(Conversation {
+                cookie: u64::from_ne_bytes(id.cookie),
+                local: SocketAddr::new(id.source_address.to_canonical(), id.source_port),
+                peer,
+                state: STATES.get(usize::from(header.state)).copied().unwrap_or(STATES[0]),
+                is_outbound: !listening.contains(&id.source_port),
+                received,
+                sent,
+                inode: u64::from(header.inode),
+                user: header.uid,
+            });
+        }
+    }
+    Ok((found, more))
+}
+
+/// Returns the owners of connections by their inode numbers; those that can not be told are left out.
+pub fn owners(of: &[Conversation]) -> std::collections::BTreeMap<u64, Owner> {
+    owners_of(of.iter().map(|one| one.inode).filter(|inode| *inode != 0))
+}
+
+/// What came and went through an interface since it is there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Interface {
+    /// Its name.
+    pub name: String,
+    /// What came.
+    pub received: Counts,
+    /// What went.
+    pub sent: Counts,
+}
+
+/// One direction of an interface.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Bytes.
+    pub bytes: u64,
+    /// Packets.
+    pub packets: u64,
+    /// Packets with errors.
+    pub errors: u64,
+    /// Packets that were dropped for want of room.
+    pub dropped: u64,
+}
+
+/// Returns the interfaces of this network namespace, as `proc_pid_net(5)` has them.
+///
+/// # Errors
+/// When the kernel does not tell.
+pub fn interfaces() -> io::Result<Vec<Interface>> {
+    let text = fs::read_to_string("/proc/thread-self/net/dev")?;
+    Ok(text.lines().filter_map(interface).collect())
+}
+
+fn interface(line: &str) -> Option<Interface> {
+    let (name, numbers) = line.split_once(':')?;
+    let numbers: Vec<u64> =
+        numbers.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+    let counts = |at: usize| {
+        let [bytes, packets, errors, dropped] = *numbers.get(at..at + 4)?.first_chunk()?;
+        Some(Counts { bytes, packets, errors, dropped })
+    };
+    Some(Interface { name: name.trim().to_owned(), received: counts(0)?, sent: counts(8)? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interface_is_read() {
+        let line = "  eth0: 1500 10 1 2 0 0 0 0 900 8 3 4 0 0 0 0";
+        let expected = Interface {
+            name: "eth0".to_owned(),
+            received: Counts { bytes: 1_500, packets: 10, errors: 1, dropped: 2 },
+            sent: Counts { bytes: 900, packets: 8, errors: 3, dropped: 4 },
+        };
+        assert_eq!(interface(line), Some(expected));
+        assert_eq!(interface("Inter-|   Receive"), None);
+        assert!(interfaces().unwrap().iter().any(|one| one.name == "lo"));
+    }
+}

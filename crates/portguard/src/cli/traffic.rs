@@ -1,0 +1,81 @@
+//! Connections and interfaces as text.
+
+use portguard_api::traffic::{Connections, Counts, Interface};
+
+use crate::exit::Failed;
+
+use super::{Global, client::Client, show};
+
+/// Shows the connections with other hosts.
+pub(crate) fn connections(client: &Client, global: &Global) -> Result<(), Failed> {
+    let all: Connections = client.get("/v1/connections")?;
+    if global.json {
+        return show::json(&all);
+    }
+    let rows = all.items.iter().map(|one| {
+        let process = match one.pid {
+            Some(pid) => format!("{} ({pid})", one.process),
+            None => "-".to_owned(),
+        };
+        vec![
+            one.direction.clone(),
+            one.local.clone(),
+            one.peer.clone(),
+            one.state.clone(),
+            process,
+            one.unit.clone().unwrap_or_else(|| "-".to_owned()),
+            one.user.clone(),
+            size(one.received),
+            size(one.sent),
+            show::left(Some(one.seconds)),
+        ]
+    });
+    let heads =
+        ["DIR", "LOCAL", "PEER", "STATE", "PROCESS", "UNIT", "USER", "RECEIVED", "SENT", "AGE"];
+    show::print(&show::table(&heads, rows.collect()))?;
+    if all.more > 0 {
+        eprintln!("and {} more", all.more);
+    }
+    Ok(())
+}
+
+/// Shows what came and went through each interface.
+pub(crate) fn interfaces(client: &Client, global: &Global) -> Result<(), Failed> {
+    let all: Vec<Interface> = client.get("/v1/interfaces")?;
+    if global.json {
+        return show::json(&all);
+    }
+    let counts = |one: &Counts| {
+        [size(one.bytes), one.packets.to_string(), one.errors.to_string(), one.dropped.to_string()]
+    };
+    let rows = all
+        .iter()
+        .map(|one| [&[one.name.clone()][..], &counts(&one.received), &counts(&one.sent)].concat());
+    let heads = [
+        "NAME", "RECEIVED", "PACKETS", "ERRORS", "DROPPED", "SENT", "PACKETS", "ERRORS", "DROPPED",
+    ];
+    show::print(&show::table(&heads, rows.collect()))
+}
+
+/// Returns bytes in the unit in which they have up to four digits.
+fn size(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let mut left = bytes;
+    let mut unit = 0;
+    while left >= 10_240 && unit + 1 < UNITS.len() {
+        left /= 1_024;
+        unit += 1;
+    }
+    format!("{left} {}", UNITS[unit])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_short() {
+        let sizes = [0, 9_999, 10_240, 5 << 30, u64::MAX].map(size);
+        assert_eq!(sizes, ["0 B", "9999 B", "10 KiB", "5120 MiB", "16777215 TiB"]);
+    }
+}
