@@ -4,6 +4,7 @@
 //! networks and connections is bounded, whatever is sent; each table says what goes when it is full.
 //! Answers, packets of conversations and attempts that were served are no scan.
 
+mod baseline;
 mod contact;
 mod crowd;
 mod faint;
@@ -11,6 +12,7 @@ mod flows;
 mod limits;
 mod packet;
 mod source;
+mod target;
 
 use std::{
     cell::RefCell, collections::VecDeque, fmt, hash::BuildHasher as _, net::IpAddr, time::Duration,
@@ -21,15 +23,18 @@ use foldhash::fast::FixedState;
 use crate::{Evidence, Family, Grade, Port, Subject, Timestamp, recent::Recent};
 
 use self::{
+    baseline::{Baseline, Deviation},
     contact::{CONNECT, Contact, ODD, REFUSED, Tick},
     crowd::Crowd,
     faint::Faint,
     flows::{Flows, Relation},
     packet::Purpose,
-    source::{Again, Look, PATIENCE, Reached, Source},
+    source::{Again, Look, PATIENCE, Reached, Source, within},
+    target::Target,
 };
 
 pub use self::{
+    baseline::{Habit, Habits},
     limits::{Limit, Limits, Severity, Unauthorized},
     packet::{Content, Outcome, Packet},
 };
@@ -38,6 +43,9 @@ pub use self::{
 /// longest go.
 const MOST_SOURCES: usize = 65_536;
 const MOST_NETWORKS: usize = 32_768;
+
+/// Most ports of hosts whose floods are counted.
+const MOST_TARGETS: usize = 4_096;
 
 /// Most sources that are to be looked at again; when full, a source is looked at when it comes again.
 const MOST_WAITING: usize = 65_536;
@@ -80,6 +88,8 @@ pub enum Detector {
     UnexpectedProtocol,
     /// A source at a port that it may not use.
     Unauthorized,
+    /// A port that gets far more connections than this host is used to.
+    Baseline,
 }
 
 impl Detector {
@@ -100,6 +110,7 @@ impl Detector {
             Self::UdpFlood => "udp_flood",
             Self::UnexpectedProtocol => "unexpected_protocol",
             Self::Unauthorized => "unauthorized",
+            Self::Baseline => "baseline",
         }
     }
 
@@ -126,10 +137,10 @@ impl fmt::Display for Detector {
 pub struct Suspicion {
     /// When it was found.
     pub at: Timestamp,
-    /// Whom it is about: the source, or the network of several.
-    pub subject: Subject,
-    /// The source of the last packet.
-    pub source: IpAddr,
+    /// Whom it is about: the source, or the network of several; `None` if that can not be told.
+    pub subject: Option<Subject>,
+    /// The source of the last packet, or of most of them.
+    pub source: Option<IpAddr>,
     /// What found it.
     pub detector: Detector,
     /// How bad it is.
@@ -160,6 +171,8 @@ pub struct Anomalies {
     faint: Faint,
     sources: Recent<u128, Source>,
     networks: Recent<u128, Crowd>,
+    targets: Recent<u64, Target>,
+    baseline: Baseline,
     /// Sources that are looked at again soon and later, and when.
     waiting: [VecDeque<(Timestamp, IpAddr)>; 2],
     found: RefCell<Vec<Suspicion>>,
@@ -170,19 +183,22 @@ impl Anomalies {
     pub fn new(limits: Limits, seed: u64) -> Self {
         let hasher = FixedState::with_seed(seed);
         Self {
-            limits,
             hasher: hasher.clone(),
             flows: Flows::new(hasher),
             faint: Faint::default(),
             sources: Recent::new(MOST_SOURCES),
             networks: Recent::new(MOST_NETWORKS),
+            targets: Recent::new(MOST_TARGETS),
+            baseline: Baseline::new(limits.baseline),
             waiting: Default::default(),
             found: RefCell::default(),
+            limits,
         }
     }
 
     /// Takes other limits over; what was seen so far counts by them.
     pub fn set_limits(&mut self, limits: Limits) {
+        self.baseline.set(limits.baseline);
         self.limits = limits;
     }
 
@@ -220,6 +236,9 @@ impl Anomalies {
         if self.is_stranger(packet) {
             return;
         }
+        if matches!(purpose, Purpose::Connect | Purpose::Datagram) {
+            self.compare(packet);
+        }
         let bits = match (purpose, packet.outcome) {
             (Purpose::Connect, Outcome::Refused) => CONNECT | REFUSED,
             (Purpose::Connect, _) => CONNECT,
@@ -254,6 +273,7 @@ impl Anomalies {
         let before = if self.sources.get(&key).is_none() {
             let seen = self.faint.take(self.hasher.hash_one(key), contact, Tick::of(packet.at));
             if seen.is_none() && purpose != Purpose::Odd {
+                self.flood(packet, purpose);
                 return self.crowd(packet, contact);
             }
             seen
@@ -334,8 +354,8 @@ impl Anomalies {
             evidence.insert(0, ("severity", severity.to_string()));
             self.found.get_mut().push(Suspicion {
                 at: packet.at,
-                subject: network,
-                source: packet.source,
+                subject: Some(network),
+                source: Some(packet.source),
                 detector: Detector::DistributedScan,
                 severity,
                 confidence: 70,
@@ -344,6 +364,73 @@ impl Anomalies {
                 evidence: Evidence(evidence),
             });
         }
+    }
+
+    /// Counts a packet of a source that was never seen before for the port that it goes to.
+    fn flood(&mut self, packet: &Packet, purpose: Purpose) {
+        let (target, port) = target_of(packet);
+        let hash = self.hasher.hash_one((key_of(target), port, packet.protocol));
+        let (now, limits) = (Tick::of(packet.at), &self.limits);
+        let found = self.targets.with(hash, |target| target.take(purpose, now, limits));
+        let Some((detector, count, over)) = found else { return };
+        let evidence = vec![
+            ("severity", over.severity.to_string()),
+            ("packets", count.to_string()),
+            within(&over),
+            ("sources", "each seen once".to_owned()),
+            ("target", target.to_string()),
+        ];
+        self.found.get_mut().push(Suspicion {
+            at: packet.at,
+            subject: None,
+            source: None,
+            detector,
+            severity: over.severity,
+            confidence: 80,
+            is_proved: false,
+            ports: packet.port().into_iter().collect(),
+            evidence: Evidence(evidence),
+        });
+    }
+
+    /// Compares how many connections a port gets with its habit.
+    fn compare(&mut self, packet: &Packet) {
+        let Some(port) = packet.port() else { return };
+        if packet.is_for_many() || packet.looks_for_nothing() {
+            return;
+        }
+        let Some(deviation) = self.baseline.see(port, packet.source, packet.at) else { return };
+        let Deviation { count, usual, deviations, samples, source } = deviation;
+        let severity = self.limits.baseline.severity;
+        let evidence = vec![
+            ("severity", severity.to_string()),
+            ("port", port.to_string()),
+            ("connections", count.to_string()),
+            ("usual", format!("{usual:.0} in this hour")),
+            ("deviations", format!("{deviations:.1}")),
+            ("compared-with", format!("{samples} hours")),
+        ];
+        self.found.get_mut().push(Suspicion {
+            at: packet.at,
+            subject: source.map(Subject::address),
+            source,
+            detector: Detector::Baseline,
+            severity,
+            confidence: 60,
+            is_proved: false,
+            ports: vec![port],
+            evidence: Evidence(evidence),
+        });
+    }
+
+    /// Returns the habit of this host, to be kept over a restart.
+    pub fn habits(&self) -> Habits {
+        self.baseline.habits()
+    }
+
+    /// Goes on with a habit that was kept.
+    pub fn restore(&mut self, habits: Habits) {
+        self.baseline.restore(habits);
     }
 
     /// Tells of a packet that is an anomaly by itself, and returns whether it is one.

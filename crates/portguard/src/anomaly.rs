@@ -2,13 +2,18 @@
 
 use std::sync::Arc;
 
-use portguard_core::{Anomaly, Grade, Offence, Suspicion};
+use portguard_core::{Anomaly, Fact, Grade, Note, Offence, Suspicion};
 
 use crate::config::AnomalyPlan;
 
-/// Returns what the guard is told of a suspicion whose evidence can be trusted so far.
-pub(crate) fn anomaly(plan: &AnomalyPlan, suspicion: Suspicion, grade: Grade) -> Anomaly {
+/// Returns what the guard is told of a suspicion whose evidence can be trusted so far: an anomaly of
+/// somebody, or if it is not known whose it is, a note for the journal.
+pub(crate) fn told(plan: &AnomalyPlan, suspicion: Suspicion, grade: Grade) -> Fact {
     let Suspicion { source, detector, severity, confidence, ports, evidence, .. } = suspicion;
+    let Some(source) = source else {
+        let origin = format!("anomaly {detector}").into();
+        return Fact::Noted(Note::Anomaly { origin, severity, evidence });
+    };
     let offence = Offence {
         peer: source,
         origin: format!("anomaly {detector}").into(),
@@ -18,5 +23,6 @@ pub(crate) fn anomaly(plan: &AnomalyPlan, suspicion: Suspicion, grade: Grade) ->
         trap: None,
         ports: (!ports.is_empty()).then(|| Arc::new(ports)),
     };
-    Anomaly { offence, severity, confidence, respond: plan.respond }
+    let respond = plan.respond;
+    Fact::Anomaly(Box::new(Anomaly { offence, severity, confidence, respond }))
 }

@@ -59,6 +59,13 @@ impl Offline {
         Some(self.entries())
     }
 
+    /// Takes something that is about nobody, and returns the journal since the last.
+    pub(crate) fn take_note(&mut self, at: Timestamp, fact: Fact) -> Vec<StoredEntry> {
+        let at = self.go_on(at);
+        self.guard.handle_event(Event { at, fact }, at);
+        self.entries()
+    }
+
     /// Goes on to a moment, unless that is past, and returns where it is then.
     fn go_on(&mut self, at: Timestamp) -> Timestamp {
         let at = at.max(self.now);

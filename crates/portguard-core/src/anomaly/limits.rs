@@ -4,6 +4,8 @@ use std::{fmt, time::Duration};
 
 use crate::{Port, Subject, service::PortRange};
 
+use super::baseline::Habit;
+
 /// How bad an anomaly is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
@@ -60,7 +62,7 @@ pub struct Limit {
 }
 
 /// The limits of all detectors.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Limits {
     /// Different ports that one source tried in vain.
     pub port_scan: Limit,
@@ -94,6 +96,8 @@ pub struct Limits {
     pub udp_flood: Limit,
     /// Protocols that are expected (IANA's numbers), and how bad others are.
     pub protocols: (Vec<u8>, Severity),
+    /// What is far from this host's own habit.
+    pub baseline: Habit,
     /// Ports that only some may use.
     pub unauthorized: Vec<Unauthorized>,
 }
@@ -122,6 +126,11 @@ impl Default for Limits {
             icmp_flood: limit(200, 60, Severity::Medium),
             udp_flood: limit(1_000, 1, Severity::High),
             protocols: (vec![1, 6, 17, 58], Severity::Medium),
+            baseline: Habit {
+                learn: Duration::from_secs(7 * 86_400),
+                deviation: 6.0,
+                severity: Severity::Medium,
+            },
             unauthorized: Vec::new(),
         }
     }

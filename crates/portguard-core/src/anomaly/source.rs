@@ -53,14 +53,14 @@ pub(super) struct Source {
 
 /// Counts for a limit, and for what is kept up longer.
 #[derive(Clone, Copy, Debug, Default)]
-struct Flood {
+pub(super) struct Flood {
     short: Meter,
     long: Meter,
 }
 
 impl Flood {
     /// Adds one, and returns how many there were, as counted for each.
-    fn add(&mut self, now: Tick, limit: &Limit) -> [u32; 2] {
+    pub(super) fn add(&mut self, now: Tick, limit: &Limit) -> [u32; 2] {
         let within = Tick::within(limit.within);
         [self.short.add(now, within), self.long.add(now, within.saturating_mul(KEPT_UP.1))]
     }
@@ -303,13 +303,7 @@ impl Source {
         (limit, ports): (Limit, Vec<Port>),
         look: Look<'_>,
     ) {
-        let kept_up = limit.count.saturating_mul(KEPT_UP.0);
-        let (count, time) = match counts {
-            [count, _] if count >= limit.count => (count, limit.within),
-            [_, count] if count >= kept_up => (count, limit.within.saturating_mul(KEPT_UP.1)),
-            _ => return,
-        };
-        let over = Limit { within: time, ..limit };
+        let Some((count, over)) = flooded(counts, limit) else { return };
         let evidence = vec![("packets", count.to_string()), within(&over)];
         self.find(look, Why { detector, limit, confidence: 75, ports, evidence });
     }
@@ -400,8 +394,8 @@ impl Source {
         evidence.insert(1, ("confidence", format!("{confidence}%")));
         look.found.borrow_mut().push(Suspicion {
             at: look.at,
-            subject: Subject::address(look.source),
-            source: look.source,
+            subject: Some(Subject::address(look.source)),
+            source: Some(look.source),
             detector,
             severity: limit.severity,
             confidence,
@@ -410,6 +404,17 @@ impl Source {
             evidence: crate::Evidence(evidence),
         });
     }
+}
+
+/// Returns how many packets make a flood, and within which time, if they do.
+pub(super) fn flooded(counts: [u32; 2], limit: Limit) -> Option<(u32, Limit)> {
+    let kept_up = limit.count.saturating_mul(KEPT_UP.0);
+    let (count, within) = match counts {
+        [count, _] if count >= limit.count => (count, limit.within),
+        [_, count] if count >= kept_up => (count, limit.within.saturating_mul(KEPT_UP.1)),
+        _ => return None,
+    };
+    Some((count, Limit { within, ..limit }))
 }
 
 /// What was told is not told again for so long at least.
@@ -446,7 +451,7 @@ fn connections(count: u32, limit: &Limit, target: IpAddr) -> Vec<(&'static str, 
     vec![("connections", count.to_string()), within(limit), ("target", target.to_string())]
 }
 
-fn within(limit: &Limit) -> (&'static str, String) {
+pub(super) fn within(limit: &Limit) -> (&'static str, String) {
     ("within", crate::Span::For(limit.within).to_string())
 }
 

@@ -85,12 +85,16 @@ impl Play {
     fn found(&mut self) -> Vec<(String, Detector)> {
         let later = Timestamp::from_millis(self.now + 100_000);
         self.found.extend(self.anomalies.settle(later));
-        let mut all: Vec<_> =
-            self.found.iter().map(|one| (one.subject.to_string(), one.detector)).collect();
+        let mut all: Vec<_> = self.found.iter().map(|one| (subject(one), one.detector)).collect();
         all.sort();
         all.dedup();
         all
     }
+}
+
+/// Whom it is about; `-` if that can not be told.
+fn subject(one: &Suspicion) -> String {
+    one.subject.map_or_else(|| "-".to_owned(), |subject| subject.to_string())
 }
 
 const HOST: &str = "192.0.2.1";
@@ -322,6 +326,8 @@ fn a_scanner_is_found_among_any_number_of_forged_sources() {
     }
     let found = play.found();
     assert!(found.contains(&bad(Detector::PortScan)[0]), "{found:?}");
+    // All others are told of as one, by what they do.
+    assert!(found.contains(&("-".to_owned(), Detector::SynFlood)), "{found:?}");
     assert!(play.anomalies.sources.len() <= MOST_SOURCES);
     assert!(play.anomalies.networks.len() <= MOST_NETWORKS);
 }

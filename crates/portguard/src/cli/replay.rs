@@ -10,7 +10,7 @@ use std::{
 };
 
 use clap::Args;
-use portguard_core::{Anomaly, Offence, Timestamp};
+use portguard_core::{Fact, Offence, Timestamp};
 use portguard_store::StoredEntry;
 use serde_json::{Value, json};
 
@@ -45,7 +45,7 @@ pub(crate) struct ReplayArgs {
 /// Something that the guard is to judge.
 enum Seen {
     Offence(Offence),
-    Anomaly(Box<Anomaly>),
+    Fact(Fact),
 }
 
 /// Files that are read together, with what was found in them and not handed over yet.
@@ -85,9 +85,10 @@ pub(crate) fn replay(global: &Global, args: &ReplayArgs) -> Result<(), Failed> {
     while let Some((at, seen)) = next(&mut streams, now, &mut progress)? {
         let (rule, entries) = match seen {
             Seen::Offence(offence) => (offence.origin.clone(), offline.take(at, offence)),
-            Seen::Anomaly(anomaly) => {
+            Seen::Fact(Fact::Anomaly(anomaly)) => {
                 (anomaly.offence.origin.clone(), offline.take_anomaly(at, *anomaly))
             }
+            Seen::Fact(fact) => ("".into(), Some(offline.take_note(at, fact))),
         };
         tally.prevented += u64::from(entries.is_none());
         for entry in entries.into_iter().flatten() {

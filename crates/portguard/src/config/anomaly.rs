@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use portguard_core::{
     Detector, Growth, Ladder, Limits, Respond as Response, Span, Subject,
-    anomaly::{Limit, Severity as Weight, Unauthorized as Forbidden},
+    anomaly::{Habit, Limit, Severity as Weight, Unauthorized as Forbidden},
     service::PortRange,
 };
 use schemars::JsonSchema;
@@ -253,7 +253,7 @@ section! {
 }
 
 /// What follows from anomalies.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct AnomalyPlan {
     pub(crate) respond: Response,
     pub(crate) limits: Limits,
@@ -296,6 +296,11 @@ impl Anomaly {
                 protocols.filter_map(|name| protocol_number(name)).collect(),
                 self.unexpected_protocol.severity.into(),
             ),
+            baseline: Habit {
+                learn: self.baseline.learn.0.duration(),
+                deviation: self.baseline.deviation,
+                severity: self.baseline.severity.into(),
+            },
             unauthorized: self.unauthorized.iter().map(Unauthorized::rule).collect(),
         };
         let Hold { low, medium, high, critical } = &self.hold;

@@ -86,7 +86,7 @@ impl TrapPlan {
 }
 
 /// How the record of packet decisions is kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct RecordPlan {
     /// Bytes of memory.
     pub(crate) capacity: u64,
@@ -98,6 +98,8 @@ pub(crate) struct RecordPlan {
     pub(crate) scans: Arc<[ScanPlan]>,
     /// What is looked for in its packets; `None`: nothing.
     pub(crate) anomalies: Option<Arc<AnomalyPlan>>,
+    /// Where this host's habit is kept.
+    pub(crate) state_dir: PathBuf,
 }
 
 /// Who is protected by the configuration.
@@ -322,6 +324,7 @@ impl Config {
             text_max: self.packets.text_max.0.0,
             scans: self.scan.iter().map(Scan::plan).collect(),
             anomalies: self.anomaly_plan().map(Arc::new),
+            state_dir: self.guard.state_dir.clone(),
         }
     }
 

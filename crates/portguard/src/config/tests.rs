@@ -189,13 +189,13 @@ fn what_has_no_effect_yet_is_told_once_it_differs_from_its_default() {
         name = 'sshd'
         rule = 'sshd'
         files = ['/var/log/auth.log']
-        [anomaly]
-        baseline = { deviation = 5.0 }
+        [metrics]
+        listen = '127.0.0.1:9100'
         [web]
         listen = '127.0.0.1:6060'";
     let files = Files::new(&[("portguard.toml", text)]);
     let told = files.load().warnings.join("\n");
-    let expect = "portguard.toml:15: anomaly.baseline: has no effect in this version";
+    let expect = "portguard.toml:15: metrics.listen: has no effect in this version";
     assert_eq!(files.without_folder(&told), expect.replace("        ", ""));
 }
 

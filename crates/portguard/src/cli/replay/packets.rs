@@ -19,7 +19,7 @@ use portguard_read::{
 };
 
 use crate::{
-    anomaly::anomaly,
+    anomaly::told,
     cli::lines::Lines,
     config::AnomalyPlan,
     exit::{Failed, Turn},
@@ -80,7 +80,7 @@ impl Packets {
         let Self { plan, anomalies, stamps, last, read, passed_over, troubles, .. } = self;
         let mut take = |suspicion: Suspicion| {
             let (at, grade) = (suspicion.at, suspicion.grade());
-            found.push_back((at, Seen::Anomaly(Box::new(anomaly(plan, suspicion, grade)))));
+            found.push_back((at, Seen::Fact(told(plan, suspicion, grade))));
         };
         let mut any = false;
         while !any {

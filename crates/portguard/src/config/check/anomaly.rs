@@ -53,6 +53,8 @@ pub(super) fn check(config: &Config, found: &mut Findings<'_>) {
     for (name, unit, count, within) in counted {
         check_limit(&key.name(name), (unit, count, MOST_PACKETS), within.0, found);
     }
+    let is_some = anomaly.baseline.deviation >= 1.0 && anomaly.baseline.deviation.is_finite();
+    found.check(is_some, &key.name("baseline").name("deviation"), "must be at least 1");
     let protocols = key.name("unexpected_protocol").name("protocols");
     for (index, name) in anomaly.unexpected_protocol.protocols.iter().enumerate() {
         let what =

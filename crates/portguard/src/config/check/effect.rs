@@ -10,9 +10,6 @@ const IN_EFFECT: [&str; 16] = [
     "services", "ports", "packets", "watch", "rules", "scan", "anomaly",
 ];
 
-/// Keys of them that take none.
-const IDLE: [&str; 1] = ["anomaly.baseline"];
-
 /// Returns what is set to something else than its default, but takes no effect in this version.
 pub(in crate::config) fn without_effect(config: &Config, tree: &Tree) -> Vec<String> {
     let (set, default) = (table_of(config), table_of(&Config::default()));
@@ -45,5 +42,5 @@ fn differing(name: &str, section: &Value, default: Option<&Value>) -> Vec<Key> {
 fn is_in_effect(key: &Key) -> bool {
     let written = key.to_string();
     let section = written.split('.').next().unwrap_or_default();
-    IN_EFFECT.contains(&section) && !IDLE.contains(&written.as_str())
+    IN_EFFECT.contains(&section)
 }

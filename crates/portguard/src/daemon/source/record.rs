@@ -1,6 +1,7 @@
 //! Decisions about packets, as the kernel tells of them: kept in memory, and written as classic log
 //! lines if so configured. Who is looked for in them is told to the guard.
 
+mod habits;
 mod lookout;
 mod scans;
 mod text;
@@ -165,7 +166,7 @@ impl Reading {
             let plan = self.record.plan();
             self.choose_text_file(&plan);
             self.scans.set(&plan.scans);
-            self.lookout.set(plan.anomalies.as_ref());
+            self.lookout.set(plan.anomalies.as_ref(), &plan.state_dir);
             if let Err(error) = self.gather(&mut arrived) {
                 return tell(&self.inbox, NAME, Health::Broken(error.to_string()));
             }

@@ -2,18 +2,21 @@
 
 use std::{
     hash::{BuildHasher as _, Hasher as _, RandomState},
+    path::Path,
     sync::{Arc, PoisonError},
 };
 
-use portguard_core::{Anomalies, Fact, Grade, Packet, Suspicion, Timestamp, anomaly::Outcome};
+use portguard_core::{Anomalies, Grade, Packet, Suspicion, Timestamp, anomaly::Outcome};
 use portguard_linux::connection;
 use portguard_read::{Headers, Verdict};
 
 use crate::{
-    anomaly::anomaly,
+    anomaly::told,
     config::AnomalyPlan,
     daemon::{inbox::Inbox, source::listeners::Heard},
 };
+
+use super::habits::HabitFile;
 
 /// The detectors with what they look for.
 pub(super) struct Lookout {
@@ -24,6 +27,7 @@ pub(super) struct Lookout {
 struct Looking {
     plan: Arc<AnomalyPlan>,
     anomalies: Anomalies,
+    habit: HabitFile,
 }
 
 impl Lookout {
@@ -32,7 +36,7 @@ impl Lookout {
     }
 
     /// Looks for other things; for nothing if there is no plan.
-    pub(super) fn set(&mut self, plan: Option<&Arc<AnomalyPlan>>) {
+    pub(super) fn set(&mut self, plan: Option<&Arc<AnomalyPlan>>, folder: &Path) {
         match (&mut self.looking, plan) {
             (looking, None) => *looking = None,
             (Some(looking), Some(plan)) => {
@@ -44,8 +48,10 @@ impl Lookout {
             (looking, Some(plan)) => {
                 // Nobody outside knows it.
                 let seed = RandomState::new().build_hasher().finish();
-                let anomalies = Anomalies::new(plan.limits.clone(), seed);
-                *looking = Some(Looking { plan: plan.clone(), anomalies });
+                let mut anomalies = Anomalies::new(plan.limits.clone(), seed);
+                let habit = HabitFile::in_folder(folder);
+                anomalies.restore(habit.read());
+                *looking = Some(Looking { plan: plan.clone(), anomalies, habit });
             }
         }
     }
@@ -63,27 +69,30 @@ impl Lookout {
         let Some(outcome) = outcome(verdict, reason, || is_heard(&self.heard, &packet)) else {
             return;
         };
-        let Looking { plan, anomalies } = looking;
+        let Looking { plan, anomalies, .. } = looking;
         let packet = Packet { outcome, ..packet };
         anomalies.see(&packet).for_each(|suspicion| report(plan, suspicion, inbox));
     }
 
     /// Tells of what is found by now though no packet came.
     pub(super) fn settle(&mut self, now: Timestamp, inbox: &Inbox) {
-        if let Some(Looking { plan, anomalies }) = &mut self.looking {
+        if let Some(Looking { plan, anomalies, habit }) = &mut self.looking {
             anomalies.settle(now).for_each(|suspicion| report(plan, suspicion, inbox));
+            // A full disk is told of by the ledger; the habit is tried again.
+            let _ = habit.keep(|| anomalies.habits());
         }
     }
 }
 
 fn report(plan: &AnomalyPlan, suspicion: Suspicion, inbox: &Inbox) {
     // Suspicions are rare: each source is told of once in minutes.
-    let is_connected = || connection::is_with(suspicion.source).unwrap_or(false);
+    let is_connected =
+        || suspicion.source.is_some_and(|source| connection::is_with(source).unwrap_or(false));
     let grade = match suspicion.grade() {
         Grade::Forgeable if is_connected() => Grade::Handshake,
         grade => grade,
     };
-    inbox.report(Fact::Anomaly(Box::new(anomaly(plan, suspicion, grade))));
+    inbox.report(told(plan, suspicion, grade));
 }
 
 /// Returns whether something listens that would get a packet.
