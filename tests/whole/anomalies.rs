@@ -247,6 +247,39 @@ fn floods_are_found() {
 }
 
 #[test]
+fn a_flood_from_made_up_sources_is_told_of_and_nobody_blamed() {
+    let story = Story::new(&[CLOSED, AUTO].concat());
+    let line = "hping3 -q -S --rand-source -p 80 -i u1000 -c 1500 10.77.0.1";
+    // It says that nothing came back.
+    story.lab.scanner().attempt(line.split(' '));
+    let told = eventually("the flood", PATIENCE, || {
+        let events = story.json(&["events"]);
+        events.as_array().unwrap().iter().find(|one| one["kind"] == "anomaly").cloned()
+    });
+    assert_eq!((&told["text"], &told["subject"]), (&"anomaly syn_flood".into(), &Value::Null));
+    assert_eq!(story.json(&["list", "throttled"]), Value::Array(Vec::new()));
+    assert_eq!(story.json(&["list", "bans"]), Value::Array(Vec::new()));
+}
+
+#[test]
+fn strangers_at_a_port_and_strange_protocols_are_found() {
+    let rule =
+        "unauthorized = [{ ports = ['tcp/5432'], only = ['10.0.0.0/16'], severity = 'critical' }]";
+    let story = Story::new(&format!("[anomaly]\n{rule}\n"));
+    let _server = story.serve(5432);
+    assert!(story.connects("10.77.0.3", GUARDED_V4, 5432));
+    story.lab.scanner().attempt(["hping3", "-q", "--rawip", "-H", "89", "-c", "2", "10.77.0.1"]);
+    for (rule, severity) in [("unauthorized", "critical"), ("unexpected_protocol", "medium")] {
+        let text = format!("anomaly {rule}");
+        let found = eventually(&text, PATIENCE, || {
+            suspicions(&story).into_iter().find(|one| one["text"] == text.as_str())
+        });
+        let is_so = |pair: &Value| pair[0] == "severity" && pair[1] == severity;
+        assert!(found["evidence"].as_array().unwrap().iter().any(is_so), "{found}");
+    }
+}
+
+#[test]
 fn honest_visitors_are_no_scanners() {
     let story = Story::new("[guard]\nposture = 'open'\n");
     let servers: Vec<Running> = (0..14).map(|number| story.serve(8_100 + number)).collect();

@@ -7,6 +7,7 @@
 mod baseline;
 mod contact;
 mod crowd;
+mod detector;
 mod faint;
 mod flows;
 mod limits;
@@ -15,7 +16,7 @@ mod source;
 mod target;
 
 use std::{
-    cell::RefCell, collections::VecDeque, fmt, hash::BuildHasher as _, net::IpAddr, time::Duration,
+    cell::RefCell, collections::VecDeque, hash::BuildHasher as _, net::IpAddr, time::Duration,
 };
 
 use foldhash::fast::FixedState;
@@ -24,17 +25,18 @@ use crate::{Evidence, Family, Grade, Port, Subject, Timestamp, recent::Recent};
 
 use self::{
     baseline::{Baseline, Deviation},
-    contact::{CONNECT, Contact, ODD, REFUSED, Tick},
+    contact::{CONNECT, Contact, HARMLESS, ODD, REFUSED, Tick},
     crowd::Crowd,
     faint::Faint,
     flows::{Flows, Relation},
     packet::Purpose,
-    source::{Again, Look, PATIENCE, Reached, Source, within},
+    source::{Again, Look, PATIENCE, Reached, Source, most_contacts, within},
     target::Target,
 };
 
 pub use self::{
     baseline::{Habit, Habits},
+    detector::Detector,
     limits::{Limit, Limits, Severity, Unauthorized},
     packet::{Content, Outcome, Packet},
 };
@@ -43,6 +45,9 @@ pub use self::{
 /// longest go.
 const MOST_SOURCES: usize = 65_536;
 const MOST_NETWORKS: usize = 32_768;
+
+/// Most targets of all sources together: 32 MB.
+const MOST_CONTACTS: usize = 2_800_000;
 
 /// Most ports of hosts whose floods are counted.
 const MOST_TARGETS: usize = 4_096;
@@ -56,81 +61,6 @@ const RESTING: Duration = Duration::from_secs(60);
 /// Bits of the networks whose sources may belong together.
 const NETWORK_V4: u8 = 24;
 const NETWORK_V6: u8 = 64;
-
-/// What finds an anomaly.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Detector {
-    /// One source tries many ports.
-    PortScan,
-    /// One source tries many ports over a long time.
-    SlowScan,
-    /// Packets that no connection has.
-    StealthScan,
-    /// One source tries many addresses.
-    Sweep,
-    /// One source tries many targets of whatever kind, and none is there for it.
-    InVain,
-    /// Sources of one network try many targets together.
-    DistributedScan,
-    /// One source connects again and again.
-    ConnectionRate,
-    /// One source connects again and again to a port where people log in.
-    Guessing,
-    /// One source connects again and again to several services.
-    Probing,
-    /// Connections that are left half open.
-    SynFlood,
-    /// Echo requests without end.
-    IcmpFlood,
-    /// Datagrams without end.
-    UdpFlood,
-    /// A protocol that is not expected.
-    UnexpectedProtocol,
-    /// A source at a port that it may not use.
-    Unauthorized,
-    /// A port that gets far more connections than this host is used to.
-    Baseline,
-}
-
-impl Detector {
-    /// Returns its key in the configuration.
-    pub const fn key(self) -> &'static str {
-        match self {
-            Self::PortScan => "port_scan",
-            Self::SlowScan => "slow_scan",
-            Self::StealthScan => "stealth_scan",
-            Self::Sweep => "sweep",
-            Self::InVain => "in_vain",
-            Self::DistributedScan => "distributed_scan",
-            Self::ConnectionRate => "connection_rate",
-            Self::Guessing => "guessing",
-            Self::Probing => "probing",
-            Self::SynFlood => "syn_flood",
-            Self::IcmpFlood => "icmp_flood",
-            Self::UdpFlood => "udp_flood",
-            Self::UnexpectedProtocol => "unexpected_protocol",
-            Self::Unauthorized => "unauthorized",
-            Self::Baseline => "baseline",
-        }
-    }
-
-    /// Returns whether whoever was found by this one need not be found by the other.
-    const fn says_more_than(self, other: Self) -> bool {
-        matches!(
-            (self, other),
-            (Self::PortScan | Self::StealthScan | Self::Sweep, Self::SlowScan | Self::InVain)
-                | (Self::SlowScan, Self::InVain)
-                | (Self::PortScan | Self::Sweep, Self::ConnectionRate | Self::Guessing)
-                | (Self::ConnectionRate | Self::PortScan, Self::Probing)
-        )
-    }
-}
-
-impl fmt::Display for Detector {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.key())
-    }
-}
 
 /// An anomaly with what speaks for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -186,7 +116,7 @@ impl Anomalies {
             hasher: hasher.clone(),
             flows: Flows::new(hasher),
             faint: Faint::default(),
-            sources: Recent::new(MOST_SOURCES),
+            sources: Recent::new(room(&limits)),
             networks: Recent::new(MOST_NETWORKS),
             targets: Recent::new(MOST_TARGETS),
             baseline: Baseline::new(limits.baseline),
@@ -199,6 +129,9 @@ impl Anomalies {
     /// Takes other limits over; what was seen so far counts by them.
     pub fn set_limits(&mut self, limits: Limits) {
         self.baseline.set(limits.baseline);
+        if room(&limits) != room(&self.limits) {
+            self.sources = Recent::new(room(&limits));
+        }
         self.limits = limits;
     }
 
@@ -265,10 +198,12 @@ impl Anomalies {
 
     /// Takes an attempt to reach somebody; of a source that was never seen before only that is kept.
     fn attempt(&mut self, packet: &Packet, purpose: Purpose, bits: u8) {
-        let contact = Contact {
-            bits: contact_bits(purpose, bits),
-            ..self.contact_of(target_of(packet), packet)
-        };
+        let is_target = bits != 0 || matches!(purpose, Purpose::Connect | Purpose::Datagram);
+        let is_looking = is_target && !packet.is_for_many() && !packet.looks_for_nothing();
+        let counts = is_looking && packet.outcome != Outcome::Served;
+        let bits_kept = contact_bits(purpose, bits) | if counts { 0 } else { HARMLESS };
+        let target = self.contact_of(target_of(packet), packet);
+        let contact = Contact { bits: bits_kept, ..target };
         let key = key_of(packet.source);
         let before = if self.sources.get(&key).is_none() {
             let seen = self.faint.take(self.hasher.hash_one(key), contact, Tick::of(packet.at));
@@ -282,8 +217,6 @@ impl Anomalies {
         };
         let Self { sources, limits, found, .. } = self;
         let look = Look { limits, source: packet.source, at: packet.at, found };
-        let is_target = bits != 0 || matches!(purpose, Purpose::Connect | Purpose::Datagram);
-        let counts = is_target && !packet.is_for_many() && !packet.looks_for_nothing();
         let Reached { is_new, again } = sources.with(key, |source| {
             if let Some(before) = before {
                 source.begin(before, look);
@@ -296,7 +229,7 @@ impl Anomalies {
                 Purpose::Odd => source.odd(packet, look),
                 _ => {}
             }
-            if !counts || packet.outcome == Outcome::Served {
+            if !counts {
                 return Reached::default();
             }
             source.try_to_reach(contact, look)
@@ -503,6 +436,11 @@ fn key_of(address: IpAddr) -> u128 {
         IpAddr::V4(address) => 0xffff << 112 | u128::from(address.to_bits()),
         IpAddr::V6(address) => address.to_bits(),
     }
+}
+
+/// Returns how many sources are known: fewer if much is remembered of each.
+fn room(limits: &Limits) -> usize {
+    MOST_SOURCES.min(MOST_CONTACTS / most_contacts(limits))
 }
 
 fn network_of(source: IpAddr) -> Subject {

@@ -9,7 +9,7 @@ use netlink_packet_sock_diag::{
 use netlink_sys::protocols::NETLINK_SOCK_DIAG;
 use portguard_core::{Owner, Protocol};
 
-use crate::{holder, listener::owners_of, netlink};
+use crate::{listener::owners_of, netlink};
 
 /// A TCP connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +34,9 @@ pub struct Conversation {
     /// The user that it belongs to, by number.
     pub user: u32,
 }
+
+/// The state of a socket that waits for connections (`TCP_LISTEN`).
+const LISTENS: u8 = 10;
 
 /// States by their numbers (`net/tcp_states.h`).
 const STATES: [&str; 12] = [
@@ -64,13 +67,10 @@ fn number(info: &[u8], at: usize) -> Option<u64> {
 /// # Errors
 /// When the kernel does not answer.
 pub fn conversations(most: usize) -> io::Result<(Vec<Conversation>, usize)> {
-    let listening: BTreeSet<u16> = holder::listeners()?
-        .into_iter()
-        .filter(|held| held.port.protocol == Protocol::Tcp)
-        .map(|held| held.port.number)
-        .collect();
-    let states = StateFlags::all() & !(StateFlags::LISTEN | StateFlags::CLOSE);
-    let (mut found, mut more) = (Vec::new(), 0);
+    // Those that listen are in the same answer: they tell who asked for a connection.
+    let states = StateFlags::all() & !StateFlags::CLOSE;
+    let mut listening = BTreeSet::new();
+    let (mut found, mut more): (Vec<Conversation>, usize) = (Vec::new(), 0);
     for (family, socket_id) in
         [(libc::AF_INET, SocketId::new_v4()), (libc::AF_INET6, SocketId::new_v6())]
     {
@@ -85,6 +85,10 @@ pub fn conversations(most: usize) -> io::Result<(Vec<Conversation>, usize)> {
             let SockDiagMessage::InetResponse(response) = message else { continue };
             let header = &response.header;
             let id = &header.socket_id;
+            if header.state == LISTENS {
+                listening.insert(id.source_port);
+                continue;
+            }
             let peer = SocketAddr::new(id.destination_address.to_canonical(), id.destination_port);
             if peer.ip().is_loopback() {
                 continue;
@@ -103,13 +107,16 @@ pub fn conversations(most: usize) -> io::Result<(Vec<Conversation>, usize)> {
                 local: SocketAddr::new(id.source_address.to_canonical(), id.source_port),
                 peer,
                 state: STATES.get(usize::from(header.state)).copied().unwrap_or(STATES[0]),
-                is_outbound: !listening.contains(&id.source_port),
+                is_outbound: true,
                 received,
                 sent,
                 inode: u64::from(header.inode),
                 user: header.uid,
             });
         }
+    }
+    for one in &mut found {
+        one.is_outbound = !listening.contains(&one.local.port());
     }
     Ok((found, more))
 }

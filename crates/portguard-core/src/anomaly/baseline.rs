@@ -178,11 +178,7 @@ impl Counted {
         // Hours before the port was first used had none.
         let count = |back: usize| self.before.get(back - 1).copied().unwrap_or(0);
         let every = |step: usize| -> Vec<f64> {
-            (1..)
-                .map(|turn| turn * step)
-                .take_while(|back| *back <= known)
-                .map(|back| count(back).into())
-                .collect()
+            (step..=known).step_by(step).map(|back| count(back).into()).collect()
         };
         let weeks = every(WEEK);
         let samples = if weeks.len() >= FEWEST { weeks } else { every(DAY) };

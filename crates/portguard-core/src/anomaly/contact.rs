@@ -48,10 +48,12 @@ pub(super) struct Contact {
     pub(super) bits: u8,
 }
 
-/// Bits of [`Contact`]: it was refused for sure; it was no orderly attempt; it asked for a connection.
+/// Bits of [`Contact`]: it was refused for sure; it was no orderly attempt; it asked for a connection;
+/// it was no attempt to find something.
 pub(super) const REFUSED: u8 = 1;
 pub(super) const ODD: u8 = 2;
 pub(super) const CONNECT: u8 = 4;
+pub(super) const HARMLESS: u8 = 8;
 
 impl Contact {
     fn is_of(&self, other: &Self) -> bool {

@@ -8,7 +8,7 @@ use crate::{Port, Protocol, Subject, Timestamp};
 
 use super::{
     Detector, Suspicion,
-    contact::{CONNECT, Contact, Contacts, Meter, Tick, Tried, count_different},
+    contact::{CONNECT, Contact, Contacts, HARMLESS, Meter, Tick, Tried, count_different},
     limits::{Limit, Limits, Severity},
     packet::{Outcome, Packet},
 };
@@ -132,7 +132,9 @@ impl Source {
             1 | 58 => drop(self.echoes.add(contact.at, &limits.icmp_flood)),
             _ => {}
         }
-        self.try_to_reach(contact, look);
+        if contact.bits & HARMLESS == 0 {
+            self.try_to_reach(contact, look);
+        }
     }
 
     fn waits_until(&mut self, again: Again) -> bool {
@@ -322,6 +324,10 @@ impl Source {
             return None;
         }
         let now = Tick::of(look.at);
+        // Nothing worse is found of a scanner, and it may be fast.
+        if self.is_told(Detector::PortScan, now, Tick::within(SILENT_FOR)) {
+            return None;
+        }
         let day = self.contacts.lately(now, longest(limits));
         let lately = |within: u32| {
             let start = day.iter().position(|one| now.far(one.at) <= within);
@@ -376,15 +382,19 @@ impl Source {
         self.find(look, Why { detector, limit, confidence, ports: Vec::new(), evidence });
     }
 
+    /// Returns whether this, or something that says more, was told of lately.
+    fn is_told(&self, detector: Detector, now: Tick, lately: u32) -> bool {
+        self.found.iter().any(|(told, at)| {
+            (*told == detector || told.says_more_than(detector)) && now.far(*at) <= lately
+        })
+    }
+
     /// Tells of an anomaly, unless it or one that says more was told of lately.
     fn find(&mut self, look: Look<'_>, why: Why) {
         let now = Tick::of(look.at);
         let Why { detector, limit, confidence, ports, mut evidence } = why;
         let silent_for = Tick::within(limit.within).max(Tick::within(SILENT_FOR));
-        let is_told = |(told, at): &(Detector, Tick)| {
-            (*told == detector || told.says_more_than(detector)) && now.far(*at) <= silent_for
-        };
-        if self.found.iter().any(is_told) {
+        if self.is_told(detector, now, silent_for) {
             return;
         }
         self.found.retain(|(told, _)| *told != detector);
@@ -464,7 +474,7 @@ fn flags_of(packet: &Packet) -> String {
 }
 
 /// Returns how many targets of one source are remembered.
-fn most_contacts(limits: &Limits) -> usize {
+pub(super) fn most_contacts(limits: &Limits) -> usize {
     let most = scans(limits).map(|limit| limit.count).into_iter().max().unwrap_or_default();
     (most as usize).saturating_mul(2).clamp(32, 2_048)
 }

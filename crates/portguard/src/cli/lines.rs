@@ -40,7 +40,7 @@ pub(super) fn moment() -> Result<Timestamp, Failed> {
     Ok(Timestamp::from_secs(u64::try_from(now()?).unwrap_or(0)))
 }
 
-/// How many lines were read so far, on a terminal that wants to be told.
+/// How many lines or packets were read so far, on a terminal that wants to be told.
 #[derive(Default)]
 pub(super) struct Progress {
     is_shown: bool,
@@ -52,11 +52,11 @@ impl Progress {
         Self { is_shown: !global.quiet && io::stderr().is_terminal(), told: 0 }
     }
 
-    /// Shows a number of lines, unless that is hardly more than what is shown.
+    /// Shows a number of them, unless that is hardly more than what is shown.
     pub(super) fn show(&mut self, lines: u64) {
         if self.is_shown && lines >= self.told + PROGRESS_EVERY {
             self.told = lines;
-            eprint!("\r{lines} lines ");
+            eprint!("\r{lines} read ");
         }
     }
 

@@ -14,11 +14,17 @@ use crate::{
 
 use super::{Desk, answer::Failure, role::MayRead};
 
-/// The TCP connections with other hosts, as they were two seconds ago at most.
+/// The TCP connections with other hosts.
 #[utoipa::path(get, path = "/v1/connections", responses((status = 200, body = Connections), (status = 403, body = Problem)))]
-pub(super) async fn connections(_: MayRead, State(desk): State<Desk>) -> Json<Connections> {
-    let (known, more) = desk.connections.list();
-    Json(Connections { items: known.into_iter().map(connection).collect(), more })
+pub(super) async fn connections(
+    _: MayRead,
+    State(desk): State<Desk>,
+) -> Result<Json<Connections>, Failure> {
+    let connections = desk.connections.clone();
+    let listed = tokio::task::spawn_blocking(move || connections.list_anew()).await;
+    let listed = listed.map_err(|error| Failure::unavailable(&error))?;
+    let (known, more) = listed.map_err(|error| Failure::unavailable(&error))?;
+    Ok(Json(Connections { items: known.into_iter().map(connection).collect(), more }))
 }
 
 /// What came and went through each interface.

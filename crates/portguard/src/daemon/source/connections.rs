@@ -4,7 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     io,
     net::SocketAddr,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, Mutex, PoisonError, RwLock},
     thread,
     time::Duration,
 };
@@ -18,8 +18,9 @@ use super::tell;
 
 const NAME: &str = "connections";
 
-/// How often the kernel is asked.
+/// How often the kernel is asked as long as connections come and go, and otherwise.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
+const LOOK_IDLY: Duration = Duration::from_secs(10);
 
 /// Most connections that are known one by one; the kernel tells of those it comes to first.
 const MOST: usize = 8_192;
@@ -42,16 +43,19 @@ pub(crate) struct Known {
 
 /// The connections as they were a moment ago.
 #[derive(Debug, Default)]
-pub(crate) struct Table {
+struct Table {
     known: BTreeMap<u64, Known>,
     /// How many more there are.
-    pub(crate) more: usize,
+    more: usize,
+    has_changed: bool,
 }
 
 /// The table, and what is looked for in it; `None`: nothing.
 #[derive(Default)]
 pub(crate) struct Connections {
-    pub(crate) table: RwLock<Table>,
+    table: RwLock<Table>,
+    /// Those that were new when somebody asked.
+    begun: Mutex<Vec<Known>>,
     plan: RwLock<Option<Arc<FanoutPlan>>>,
 }
 
@@ -68,11 +72,53 @@ impl Connections {
     }
 
     /// Returns the connections, those that began last first.
-    pub(crate) fn list(&self) -> (Vec<Known>, usize) {
+    fn list(&self) -> (Vec<Known>, usize) {
         let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
         let mut all: Vec<Known> = table.known.values().cloned().collect();
         all.sort_by_key(|one| std::cmp::Reverse((one.since, one.conversation.cookie)));
         (all, table.more)
+    }
+
+    /// Takes what the kernel says now over into the table, and returns what is new in it.
+    fn take(&self, found: Vec<Conversation>, more: usize) -> Vec<Known> {
+        let now = clock::now();
+        let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
+        let is_new = |one: &Conversation| !table.known.contains_key(&one.cookie);
+        let new: Vec<Conversation> = found.iter().filter(|one| is_new(one)).cloned().collect();
+        let owners = if new.is_empty() { BTreeMap::new() } else { traffic::owners(&new) };
+        let mut before = std::mem::take(&mut table.known);
+        let mut begun = Vec::new();
+        for conversation in found {
+            let cookie = conversation.cookie;
+            let known = if let Some(known) = before.remove(&cookie) {
+                Known { conversation, ..known }
+            } else {
+                let owner = owners.get(&conversation.inode).cloned();
+                let known = Known { conversation, since: now, owner };
+                begun.push(known.clone());
+                known
+            };
+            table.known.insert(cookie, known);
+        }
+        table.has_changed = !begun.is_empty() || !before.is_empty();
+        table.more = more;
+        begun
+    }
+
+    /// Returns whether connections came or went when the kernel was asked last.
+    fn has_changed(&self) -> bool {
+        self.table.read().unwrap_or_else(PoisonError::into_inner).has_changed
+    }
+
+    /// Asks the kernel again, and returns the connections, those that began last first.
+    pub(crate) fn list_anew(&self) -> io::Result<(Vec<Known>, usize)> {
+        let (found, more) = traffic::conversations(MOST)?;
+        let begun = self.take(found, more);
+        let mut new = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        new.extend(begun);
+        new.truncate(MOST);
+        drop(new);
+        Ok(self.list())
     }
 
     fn plan(&self) -> Option<Arc<FanoutPlan>> {
@@ -89,9 +135,14 @@ fn watch(connections: &Connections, inbox: &Inbox) {
     let mut fanout = Fanout::default();
     let mut told = None;
     loop {
+        let mut pause = LOOK_IDLY;
         let health = match traffic::conversations(MOST) {
             Ok((found, more)) => {
-                let begun = take(connections, found, more);
+                let mut begun = connections.take(found, more);
+                begun.append(&mut connections.begun.lock().unwrap_or_else(PoisonError::into_inner));
+                if !begun.is_empty() || connections.has_changed() {
+                    pause = LOOK_EVERY;
+                }
                 if let Some(plan) = connections.plan() {
                     for note in fanout.take(&plan, &begun, clock::now()) {
                         inbox.deliver(Fact::Noted(note));
@@ -105,33 +156,8 @@ fn watch(connections: &Connections, inbox: &Inbox) {
             tell(inbox, NAME, health.clone());
             told = Some(health);
         }
-        thread::sleep(LOOK_EVERY);
+        thread::sleep(pause);
     }
-}
-
-/// Takes what the kernel says now over into the table, and returns what is new in it.
-fn take(connections: &Connections, found: Vec<Conversation>, more: usize) -> Vec<Known> {
-    let now = clock::now();
-    let mut table = connections.table.write().unwrap_or_else(PoisonError::into_inner);
-    let is_new = |one: &Conversation| !table.known.contains_key(&one.cookie);
-    let new: Vec<Conversation> = found.iter().filter(|one| is_new(one)).cloned().collect();
-    let owners = if new.is_empty() { BTreeMap::new() } else { traffic::owners(&new) };
-    let mut before = std::mem::take(&mut table.known);
-    let mut begun = Vec::new();
-    for conversation in found {
-        let cookie = conversation.cookie;
-        let known = if let Some(known) = before.remove(&cookie) {
-            Known { conversation, ..known }
-        } else {
-            let owner = owners.get(&conversation.inode).cloned();
-            let known = Known { conversation, since: now, owner };
-            begun.push(known.clone());
-            known
-        };
-        table.known.insert(cookie, known);
-    }
-    table.more = more;
-    begun
 }
 
 /// Counts the peers that each process asked for a connection.
