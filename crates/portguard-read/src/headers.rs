@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use etherparse::{IpNumber, Ipv6ExtensionSlice, LaxIpSlice};
+use etherparse::{IpNumber, LaxIpSlice};
 use portguard_core::{
     Packet, Timestamp,
     anomaly::{Content, Outcome},
@@ -91,7 +91,7 @@ pub fn read_headers(bytes: &[u8]) -> Option<Headers> {
     // An extension header that is cut off ends the reading; what stands before it counts.
     let (ip, _cut_off) = LaxIpSlice::from_slice(bytes).ok()?;
     let protocol = ip.payload().ip_number;
-    let fragment = fragment(&ip);
+    let fragment = fragment(&ip, bytes);
     let transport = if fragment.offset == 0 {
         read_transport(protocol, ip.payload().payload)
     } else {
@@ -147,7 +147,7 @@ impl Headers {
     }
 }
 
-fn fragment(ip: &LaxIpSlice<'_>) -> Fragment {
+fn fragment(ip: &LaxIpSlice<'_>, bytes: &[u8]) -> Fragment {
     match ip {
         LaxIpSlice::Ipv4(ip) => {
             let header = ip.header();
@@ -157,20 +157,40 @@ fn fragment(ip: &LaxIpSlice<'_>) -> Fragment {
                 offset: header.fragments_offset().value(),
             }
         }
-        LaxIpSlice::Ipv6(ip) => ip
-            .extensions()
-            .clone()
-            .into_iter()
-            .find_map(|extension| match extension {
-                Ipv6ExtensionSlice::Fragment(part) => Some(Fragment {
-                    dont: false,
-                    more: part.more_fragments(),
-                    offset: part.fragment_offset().value(),
-                }),
-                _ => None,
-            })
-            .unwrap_or_default(),
+        // Its own iterator reads beyond extension headers that are cut off (0.21).
+        LaxIpSlice::Ipv6(_) => fragment_header(bytes).unwrap_or_default(),
     }
+}
+
+/// Length of the fixed header of IPv6 (RFC 8200 3), and the protocol that follows it.
+const IPV6_FIXED: usize = 40;
+const NEXT_HEADER: usize = 6;
+
+/// Most extension headers that are looked through for the one of fragments.
+const MOST_EXTENSIONS: usize = 8;
+
+/// Returns what the fragment header of an IPv6 packet says, if there is one (RFC 8200 4.5).
+fn fragment_header(bytes: &[u8]) -> Option<Fragment> {
+    let (mut protocol, mut rest) = (*bytes.get(NEXT_HEADER)?, bytes.get(IPV6_FIXED..)?);
+    for _ in 0..MOST_EXTENSIONS {
+        let length = usize::from(*rest.get(1)?);
+        let length = match IpNumber(protocol) {
+            IpNumber::IPV6_FRAGMENTATION_HEADER => {
+                let word = u16::from_be_bytes([*rest.get(2)?, *rest.get(3)?]);
+                return Some(Fragment { dont: false, more: word & 1 == 1, offset: word >> 3 });
+            }
+            IpNumber::IPV6_HEADER_HOP_BY_HOP
+            | IpNumber::IPV6_ROUTE_HEADER
+            | IpNumber::IPV6_DESTINATION_OPTIONS
+            | IpNumber::MOBILITY_HEADER
+            | IpNumber::HIP
+            | IpNumber::SHIM6 => (length + 1) * 8,
+            IpNumber::AUTHENTICATION_HEADER => (length + 2) * 4,
+            _ => return None,
+        };
+        (protocol, rest) = (rest[0], rest.get(length..)?);
+    }
+    None
 }
 
 fn read_transport(protocol: IpNumber, bytes: &[u8]) -> Transport {
@@ -244,6 +264,22 @@ mod tests {
         bytes[7] = 1;
         let headers = read_headers(&bytes).unwrap();
         assert_eq!((headers.fragment.offset, headers.ports()), (1, None));
+    }
+
+    #[test]
+    fn a_fragment_of_ipv6_is_found_behind_other_extension_headers() {
+        let mut bytes = vec![0x60, 0, 0, 0, 0, 24, 0, 64];
+        bytes.extend([1; 32]);
+        bytes.extend([44, 0, 0, 0, 0, 0, 0, 0]);
+        bytes.extend([17, 0, 0x05, 0xb9, 0, 0, 0, 7]);
+        bytes.extend([0; 8]);
+        let fragment = read_headers(&bytes).unwrap().fragment;
+        assert_eq!((fragment.offset, fragment.more), (183, true));
+        for length in 40..bytes.len() {
+            // Extension headers that are cut off say nothing.
+            let cut = read_headers(&bytes[..length]).map(|headers| headers.fragment.offset);
+            assert_eq!(cut.unwrap_or(0), if length < 52 { 0 } else { 183 }, "{length}");
+        }
     }
 
     #[test]
