@@ -256,7 +256,9 @@ impl Anomalies {
     /// Looks again at sources when their time has come.
     fn look_again(&mut self, now: Timestamp) {
         for which in [Again::Soon, Again::Later] {
-            let is_due = |(due, _): &mut (Timestamp, IpAddr)| *due <= now;
+            // One that is far off was set by a clock that went back since.
+            let far_off = now.plus(2 * RESTING);
+            let is_due = |(due, _): &mut (Timestamp, IpAddr)| *due <= now || *due > far_off;
             while let Some((due, source)) = self.waiting[which as usize].pop_front_if(is_due) {
                 let mut again = None;
                 self.with(source, due, |source, look| again = source.look_again(which, look));

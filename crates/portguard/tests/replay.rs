@@ -207,3 +207,14 @@ fn a_policy_is_tried_on_the_recorded_past() {
     let text = String::from_utf8(host.portguard(&["backtest"]).stdout).unwrap();
     assert!(text.starts_with("SUBJECT") && text.contains("came back"), "{text}");
 }
+
+#[test]
+fn anomalies_of_the_past_count_where_rules_are_put_in_force() {
+    for (respond, unnoticed, held) in [("auto", 0, 1), ("propose", 1, 0)] {
+        let host = Host::new(&format!("[anomaly]\nrespond = \"{respond}\"\n"));
+        remember(&host, &[("192.0.2.7", "anomaly port_scan", 0)]);
+        let answer = &host.objects(&["backtest"])[0];
+        assert_eq!((&answer["offences"], &answer["unnoticed"]), (&1.into(), &unnoticed.into()));
+        assert_eq!(answer["held"].as_array().unwrap().len(), held);
+    }
+}

@@ -143,6 +143,20 @@ pub(super) fn count_different<K: Ord>(
     Tried { all: different(&|_| true), failed: different(&|one| has_failed(one)) }
 }
 
+/// Returns the group of attempts in which the most different things were tried, with how many.
+pub(super) fn largest<G: Ord, K: Ord>(
+    mut contacts: SmallVec<[Contact; 32]>,
+    (now, patience): (Tick, u32),
+    group: impl Fn(&Contact) -> G,
+    key: impl Fn(&Contact) -> K,
+) -> (SmallVec<[Contact; 32]>, Tried) {
+    contacts.sort_by_key(&group);
+    let groups = contacts.chunk_by(|one, other| group(one) == group(other));
+    let counted = groups.map(|all| (all, count_different(all, now, patience, &key)));
+    let largest = counted.max_by_key(|(_, tried)| (tried.failed, tried.all));
+    largest.map(|(all, tried)| (all.into(), tried)).unwrap_or_default()
+}
+
 /// Into how many parts the time of a [`Meter`] is divided.
 const PARTS: usize = 8;
 

@@ -38,6 +38,25 @@ pub enum Detector {
 }
 
 impl Detector {
+    /// All of them.
+    pub const ALL: [Self; 15] = [
+        Self::PortScan,
+        Self::SlowScan,
+        Self::StealthScan,
+        Self::Sweep,
+        Self::InVain,
+        Self::DistributedScan,
+        Self::ConnectionRate,
+        Self::Guessing,
+        Self::Probing,
+        Self::SynFlood,
+        Self::IcmpFlood,
+        Self::UdpFlood,
+        Self::UnexpectedProtocol,
+        Self::Unauthorized,
+        Self::Baseline,
+    ];
+
     /// Returns its key in the configuration.
     pub const fn key(self) -> &'static str {
         match self {

@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use crate::{Port, Subject, service::PortRange};
 
-use super::baseline::Habit;
+use super::{Detector, baseline::Habit};
 
 /// How bad an anomaly is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -100,6 +100,32 @@ pub struct Limits {
     pub baseline: Habit,
     /// Ports that only some may use.
     pub unauthorized: Vec<Unauthorized>,
+}
+
+impl Limits {
+    /// Returns how bad it is what a detector finds; of several rules the worst.
+    pub fn severity(&self, detector: Detector) -> Severity {
+        match detector {
+            Detector::PortScan => self.port_scan.severity,
+            Detector::SlowScan => self.slow_scan.severity,
+            Detector::StealthScan => self.stealth_scan.severity,
+            Detector::Sweep => self.sweep.severity,
+            Detector::InVain => self.in_vain.severity,
+            Detector::DistributedScan => self.distributed_scan.severity,
+            Detector::ConnectionRate => self.connection_rate.severity,
+            Detector::Guessing => self.guessing.severity,
+            Detector::Probing => self.probing.severity,
+            Detector::SynFlood => self.syn_flood.severity,
+            Detector::IcmpFlood => self.icmp_flood.severity,
+            Detector::UdpFlood => self.udp_flood.severity,
+            Detector::UnexpectedProtocol => self.protocols.1,
+            Detector::Unauthorized => {
+                let rules = self.unauthorized.iter().map(|rule| rule.severity);
+                rules.max().unwrap_or(Severity::Medium)
+            }
+            Detector::Baseline => self.baseline.severity,
+        }
+    }
 }
 
 impl Default for Limits {

@@ -8,7 +8,7 @@ use crate::{Port, Protocol, Subject, Timestamp};
 
 use super::{
     Detector, Suspicion,
-    contact::{CONNECT, Contact, Contacts, HARMLESS, Meter, Tick, Tried, count_different},
+    contact::{CONNECT, Contact, Contacts, HARMLESS, Meter, Tick, Tried, count_different, largest},
     limits::{Limit, Limits, Severity},
     packet::{Outcome, Packet},
 };
@@ -338,17 +338,19 @@ impl Source {
         let with_ports = |within: Duration| -> SmallVec<[Contact; 32]> {
             lately(Tick::within(within)).iter().filter(|one| one.port != 0).copied().collect()
         };
-        let scan = with_ports(limits.port_scan.within);
         let slow = with_ports(limits.slow_scan.within);
-        let sweep = lately(Tick::within(limits.sweep.within));
         let vain = lately(Tick::within(limits.in_vain.within));
-        let scanned = count_different(&scan, now, patience, by_port);
+        // Many ports of one host, or one port of many hosts: whoever looks for its like among many
+        // (peer to peer) has other ports and other hosts each time.
+        let (scan, scanned) =
+            largest(with_ports(limits.port_scan.within), (now, patience), |one| one.host, by_port);
+        let sweep = lately(Tick::within(limits.sweep.within)).into();
+        let (sweep, swept) = largest(sweep, (now, patience), by_port, |one| one.host);
         let slowly = count_different(&slow, now, patience, by_port);
-        let swept = count_different(sweep, now, patience, |one| one.host);
         let tried = count_different(vain, now, patience, |one| (one.host, by_port(one)));
         let found = [
             (Detector::PortScan, limits.port_scan, scanned, &scan[..]),
-            (Detector::Sweep, limits.sweep, swept, sweep),
+            (Detector::Sweep, limits.sweep, swept, &sweep[..]),
             (Detector::SlowScan, limits.slow_scan, slowly, &slow[..]),
         ];
         let mut may_be = false;

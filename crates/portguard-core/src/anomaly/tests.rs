@@ -302,6 +302,19 @@ fn strangers_are_found() {
 }
 
 #[test]
+fn who_looks_for_its_like_among_many_alarms_nobody() {
+    let mut play = Play::new();
+    for number in 1..=60_u16 {
+        let peer = format!("198.51.{number}.9");
+        play.wait(300).udp((BAD, 6881), (&peer, 20_000 + 7 * number));
+    }
+    assert!(
+        play.found().iter().all(|(_, one)| *one != Detector::Sweep && *one != Detector::PortScan)
+    );
+    assert!(play.found.iter().all(|one| one.severity < Severity::High), "{:?}", play.found);
+}
+
+#[test]
 fn discovery_on_the_link_is_no_scan() {
     let mut play = Play::new();
     for number in 1..=60 {

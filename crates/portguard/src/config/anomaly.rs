@@ -343,6 +343,14 @@ impl Unauthorized {
 }
 
 impl AnomalyPlan {
+    /// Returns the ladder of the rules that follow from what a detector finds, by its key, if any are
+    /// put in force.
+    pub(crate) fn ladder_of(&self, key: &str) -> Option<Arc<Ladder>> {
+        let detector = Detector::ALL.into_iter().find(|detector| detector.key() == key)?;
+        let is_auto = self.respond == Response::Auto;
+        is_auto.then(|| self.ladder(detector, self.limits.severity(detector)))
+    }
+
     /// Returns the ladder of a rule: always as long, and for one address, or for the network whose
     /// sources scan together. A wider one could hit whoever is on the same link.
     pub(crate) fn ladder(&self, detector: Detector, severity: Weight) -> Arc<Ladder> {

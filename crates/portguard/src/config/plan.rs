@@ -175,6 +175,9 @@ impl Config {
             let ports = (!plan.ports.is_empty()).then(|| Arc::new(plan.ports));
             return Some(Response { ladder: plan.ladder, ports });
         }
+        if let Some(key) = origin.strip_prefix("anomaly ") {
+            return self.anomaly_plan()?.ladder_of(key).map(whole);
+        }
         if origin.starts_with("report ") {
             return self.report_plan().map(|plan| whole(plan.ladder));
         }
