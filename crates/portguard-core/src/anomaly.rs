@@ -86,6 +86,26 @@ pub struct Suspicion {
 }
 
 impl Suspicion {
+    /// Returns one that is about nobody yet, and that no handshake speaks for.
+    fn unproved(
+        packet: &Packet,
+        (detector, severity, confidence): (Detector, Severity, u8),
+        mut evidence: Vec<(&'static str, String)>,
+    ) -> Self {
+        evidence.insert(0, ("severity", severity.to_string()));
+        Self {
+            at: packet.at,
+            subject: None,
+            source: None,
+            detector,
+            severity,
+            confidence,
+            is_proved: false,
+            ports: Vec::new(),
+            evidence: Evidence(evidence),
+        }
+    }
+
     /// Returns how far it can be trusted.
     pub fn grade(&self) -> Grade {
         if self.is_proved { Grade::Handshake } else { Grade::Forgeable }
@@ -142,7 +162,7 @@ impl Anomalies {
         let relation = self.flows.take(packet, purpose);
         match relation {
             Relation::First => self.first(packet, purpose),
-            Relation::Again => self.again(packet, purpose),
+            Relation::Again => self.attempt(packet, purpose, 0),
             Relation::Answer if matches!(purpose, Purpose::Accept | Purpose::Echo) => {}
             Relation::Answer => self.serve(target_of_answer(packet), packet.destination, packet),
             Relation::Refusal => self.refuse(packet),
@@ -157,11 +177,6 @@ impl Anomalies {
     pub fn settle(&mut self, now: Timestamp) -> impl Iterator<Item = Suspicion> {
         self.look_again(now);
         self.found.get_mut().drain(..)
-    }
-
-    /// Returns when something may be found though no packet comes.
-    pub fn due(&self) -> Option<Timestamp> {
-        self.waiting.iter().filter_map(|waiting| Some(waiting.front()?.0)).min()
     }
 
     /// Takes the first packet of a connection, or what looks like it.
@@ -184,10 +199,6 @@ impl Anomalies {
         self.attempt(packet, purpose, bits);
     }
 
-    fn again(&mut self, packet: &Packet, purpose: Purpose) {
-        self.attempt(packet, purpose, 0);
-    }
-
     fn part(&mut self, packet: &Packet, purpose: Purpose) {
         match purpose {
             Purpose::Odd => self.attempt(packet, purpose, ODD | REFUSED),
@@ -199,8 +210,7 @@ impl Anomalies {
     /// Takes an attempt to reach somebody; of a source that was never seen before only that is kept.
     fn attempt(&mut self, packet: &Packet, purpose: Purpose, bits: u8) {
         let is_target = bits != 0 || matches!(purpose, Purpose::Connect | Purpose::Datagram);
-        let is_looking = is_target && !packet.is_for_many() && !packet.looks_for_nothing();
-        let counts = is_looking && packet.outcome != Outcome::Served;
+        let counts = is_target && packet.looks_for_somebody() && packet.outcome != Outcome::Served;
         let bits_kept = contact_bits(purpose, bits) | if counts { 0 } else { HARMLESS };
         let target = self.contact_of(target_of(packet), packet);
         let contact = Contact { bits: bits_kept, ..target };
@@ -271,7 +281,7 @@ impl Anomalies {
 
     /// Counts an attempt for the network of its source.
     fn crowd(&mut self, packet: &Packet, contact: Contact) {
-        if packet.is_for_many() || packet.looks_for_nothing() || packet.outcome == Outcome::Served {
+        if !packet.looks_for_somebody() || packet.outcome == Outcome::Served {
             return;
         }
         let network = network_of(packet.source);
@@ -284,20 +294,12 @@ impl Anomalies {
         let source = self.short_hash(packet.source);
         let limits = &self.limits;
         let found = self.networks.with(key, |crowd| crowd.take(contact, source, now, limits));
-        if let Some(mut evidence) = found {
-            let severity = limits.distributed_scan.severity;
-            evidence.insert(0, ("severity", severity.to_string()));
-            self.found.get_mut().push(Suspicion {
-                at: packet.at,
-                subject: Some(network),
-                source: Some(packet.source),
-                detector: Detector::DistributedScan,
-                severity,
-                confidence: 70,
-                is_proved: false,
-                ports: Vec::new(),
-                evidence: Evidence(evidence),
-            });
+        if let Some(evidence) = found {
+            let (detector, severity) =
+                (Detector::DistributedScan, limits.distributed_scan.severity);
+            let suspicion = Suspicion::unproved(packet, (detector, severity, 70), evidence);
+            let (subject, source) = (Some(network), Some(packet.source));
+            self.found.get_mut().push(Suspicion { subject, source, ..suspicion });
         }
     }
 
@@ -309,53 +311,35 @@ impl Anomalies {
         let found = self.targets.with(hash, |target| target.take(purpose, now, limits));
         let Some((detector, count, over)) = found else { return };
         let evidence = vec![
-            ("severity", over.severity.to_string()),
             ("packets", count.to_string()),
             within(&over),
             ("sources", "each seen once".to_owned()),
             ("target", target.to_string()),
         ];
-        self.found.get_mut().push(Suspicion {
-            at: packet.at,
-            subject: None,
-            source: None,
-            detector,
-            severity: over.severity,
-            confidence: 80,
-            is_proved: false,
-            ports: packet.port().into_iter().collect(),
-            evidence: Evidence(evidence),
-        });
+        let suspicion = Suspicion::unproved(packet, (detector, over.severity, 80), evidence);
+        let ports = packet.port().into_iter().collect();
+        self.found.get_mut().push(Suspicion { ports, ..suspicion });
     }
 
     /// Compares how many connections a port gets with its habit.
     fn compare(&mut self, packet: &Packet) {
         let Some(port) = packet.port() else { return };
-        if packet.is_for_many() || packet.looks_for_nothing() {
+        if !packet.looks_for_somebody() {
             return;
         }
         let Some(deviation) = self.baseline.see(port, packet.source, packet.at) else { return };
         let Deviation { count, usual, deviations, samples, source } = deviation;
         let severity = self.limits.baseline.severity;
         let evidence = vec![
-            ("severity", severity.to_string()),
             ("port", port.to_string()),
             ("connections", count.to_string()),
             ("usual", format!("{usual:.0} in this hour")),
             ("deviations", format!("{deviations:.1}")),
             ("compared-with", format!("{samples} hours")),
         ];
-        self.found.get_mut().push(Suspicion {
-            at: packet.at,
-            subject: source.map(Subject::address),
-            source,
-            detector: Detector::Baseline,
-            severity,
-            confidence: 60,
-            is_proved: false,
-            ports: vec![port],
-            evidence: Evidence(evidence),
-        });
+        let (subject, ports) = (source.map(Subject::address), vec![port]);
+        let suspicion = Suspicion::unproved(packet, (Detector::Baseline, severity, 60), evidence);
+        self.found.get_mut().push(Suspicion { subject, source, ports, ..suspicion });
     }
 
     /// Returns the habit of this host, to be kept over a restart.
@@ -390,9 +374,7 @@ impl Anomalies {
         let target = Contact { bits: CONNECT, ..self.contact_of(target, packet) };
         self.with(who, packet.at, |source, look| source.serve(&target, packet, look));
         let network = key_of(network_of(who).first_address());
-        if self.networks.get(&network).is_some() {
-            self.networks.with(network, |crowd| crowd.serve(&target));
-        }
+        self.networks.with_known(network, |crowd| crowd.serve(&target));
     }
 
     fn refuse(&mut self, packet: &Packet) {
@@ -402,11 +384,8 @@ impl Anomalies {
 
     /// Does something with a source of which something is known.
     fn with(&mut self, source: IpAddr, at: Timestamp, act: impl FnOnce(&mut Source, Look<'_>)) {
-        let key = key_of(source);
-        if self.sources.get(&key).is_some() {
-            let Self { sources, limits, found, .. } = self;
-            sources.with(key, |known| act(known, Look { limits, source, at, found }));
-        }
+        let Self { sources, limits, found, .. } = self;
+        sources.with_known(key_of(source), |known| act(known, Look { limits, source, at, found }));
     }
 
     /// Does something with a source, known or not.
@@ -416,13 +395,9 @@ impl Anomalies {
         sources.with(key_of(packet.source), |known| act(known, look));
     }
 
-    fn contact_of(&self, target: (IpAddr, u16), packet: &Packet) -> Contact {
-        let contact = self.contact_to(target, Tick::of(packet.at));
-        Contact { protocol: packet.protocol, ..contact }
-    }
-
-    fn contact_to(&self, (host, port): (IpAddr, u16), at: Tick) -> Contact {
-        Contact { host: self.short_hash(host), at, port, protocol: 0, bits: 0 }
+    fn contact_of(&self, (host, port): (IpAddr, u16), packet: &Packet) -> Contact {
+        let (host, at) = (self.short_hash(host), Tick::of(packet.at));
+        Contact { host, at, port, protocol: packet.protocol, bits: 0 }
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "a part of the hash is wanted")]

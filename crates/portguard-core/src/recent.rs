@@ -31,6 +31,14 @@ impl<K: Hash + Eq, V: Default> Recent<K, V> {
         change(self.young.entry(key).or_insert_with(|| known.unwrap_or_default()))
     }
 
+    /// Changes the value of a key, if the key is known.
+    pub fn with_known<R>(&mut self, key: K, change: impl FnOnce(&mut V) -> R) -> Option<R> {
+        if let Some(value) = self.young.get_mut(&key) {
+            return Some(change(value));
+        }
+        self.old.contains_key(&key).then(|| self.with(key, change))
+    }
+
     /// Returns the value of a key.
     pub fn get<Q>(&self, key: &Q) -> Option<&V>
     where
@@ -77,6 +85,8 @@ mod tests {
         }
         assert_eq!(map.get(&0), Some(&500));
         assert_eq!(map.get(&1), None);
+        assert_eq!(map.with_known(0, |count| *count), Some(500));
+        assert_eq!((map.with_known(1, |_| ()), map.get(&1)), (None, None));
         map.remove(&0);
         assert_eq!(map.get(&0), None);
     }

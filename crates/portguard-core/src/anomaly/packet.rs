@@ -159,9 +159,14 @@ impl Packet {
         }
     }
 
+    /// Returns whether it may be an attempt to find somebody.
+    pub(super) fn looks_for_somebody(&self) -> bool {
+        !self.is_for_many() && !self.looks_for_nothing()
+    }
+
     /// Returns whether it may be the late answer of a service, or traces a route: neither looks for
     /// services.
-    pub(super) fn looks_for_nothing(&self) -> bool {
+    fn looks_for_nothing(&self) -> bool {
         match self.content {
             Content::Udp { source, destination } => {
                 let is_answer = destination >= FIRST_CHOSEN && ANSWERING.contains(&source);

@@ -430,7 +430,7 @@ pub(super) fn flooded(counts: [u32; 2], limit: Limit) -> Option<(u32, Limit)> {
 }
 
 /// What was told is not told again for so long at least.
-const SILENT_FOR: Duration = Duration::from_secs(300);
+pub(super) const SILENT_FOR: Duration = Duration::from_secs(300);
 
 /// Returns whether so many are enough: so many failed, or twice as many were tried before any of
 /// them could answer.

@@ -6,7 +6,7 @@ use super::{
     contact::Tick,
     limits::{Limit, Limits},
     packet::Purpose,
-    source::{Flood, flooded},
+    source::{Flood, SILENT_FOR, flooded},
 };
 
 /// A port of a host.
@@ -43,6 +43,3 @@ impl Target {
         Some((detector, count, over))
     }
 }
-
-/// A port is told of once in this time.
-const SILENT_FOR: std::time::Duration = std::time::Duration::from_secs(300);
