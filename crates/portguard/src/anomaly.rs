@@ -10,13 +10,13 @@ use crate::config::AnomalyPlan;
 /// somebody, or if it is not known whose it is, a note for the journal.
 pub(crate) fn told(plan: &AnomalyPlan, suspicion: Suspicion, grade: Grade) -> Fact {
     let Suspicion { source, detector, severity, confidence, ports, evidence, .. } = suspicion;
+    let origin = format!("anomaly {detector}").into();
     let Some(source) = source else {
-        let origin = format!("anomaly {detector}").into();
         return Fact::Noted(Note::Anomaly { origin, severity, evidence });
     };
     let offence = Offence {
         peer: source,
-        origin: format!("anomaly {detector}").into(),
+        origin,
         grade,
         ladder: plan.ladder(detector, severity),
         evidence,

@@ -3,9 +3,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use portguard_core::{
-    Anomaly, Caps, Event, Fact, Guard, List, Offence, Record, Subject, Timestamp,
-};
+use portguard_core::{Caps, Event, Fact, Guard, List, Offence, Record, Subject, Timestamp};
 use portguard_store::StoredEntry;
 
 use crate::config::Config;
@@ -34,36 +32,15 @@ impl Offline {
         offline
     }
 
-    /// Takes an offence, and returns the journal since the one before; `None` if it would not have
-    /// been, since its source was banned. An offence that comes late counts when it comes.
-    pub(crate) fn take(&mut self, at: Timestamp, offence: Offence) -> Option<Vec<StoredEntry>> {
+    /// Takes what a source saw, and returns the journal since the one before; `None` if it would not
+    /// have been, since it is of a source that was banned. What comes late counts when it comes.
+    pub(crate) fn take(&mut self, at: Timestamp, fact: Fact) -> Option<Vec<StoredEntry>> {
         let at = self.go_on(at);
-        if self.is_banned(&offence) {
+        if offence_of(&fact).is_some_and(|offence| self.is_banned(offence)) {
             return None;
         }
-        self.guard.handle_event(Event { at, fact: Fact::Offence(offence) }, at);
-        Some(self.entries())
-    }
-
-    /// Takes an anomaly, as [`Offline::take`] takes an offence.
-    pub(crate) fn take_anomaly(
-        &mut self,
-        at: Timestamp,
-        anomaly: Anomaly,
-    ) -> Option<Vec<StoredEntry>> {
-        let at = self.go_on(at);
-        if self.is_banned(&anomaly.offence) {
-            return None;
-        }
-        self.guard.handle_event(Event { at, fact: Fact::Anomaly(Box::new(anomaly)) }, at);
-        Some(self.entries())
-    }
-
-    /// Takes something that is about nobody, and returns the journal since the last.
-    pub(crate) fn take_note(&mut self, at: Timestamp, fact: Fact) -> Vec<StoredEntry> {
-        let at = self.go_on(at);
         self.guard.handle_event(Event { at, fact }, at);
-        self.entries()
+        Some(self.entries())
     }
 
     /// Goes on to a moment, unless that is past, and returns where it is then.
@@ -103,5 +80,14 @@ impl Offline {
             }
         }
         entries
+    }
+}
+
+/// Returns the offence that a fact tells of, if it does.
+pub(crate) fn offence_of(fact: &Fact) -> Option<&Offence> {
+    match fact {
+        Fact::Offence(offence) => Some(offence),
+        Fact::Anomaly(anomaly) => Some(&anomaly.offence),
+        _ => None,
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use clap::Args;
-use portguard_core::{Evidence, Grade, Offence, Span, Subject, Timestamp, Until};
+use portguard_core::{Evidence, Fact, Grade, Offence, Span, Subject, Timestamp, Until};
 use portguard_store::{EntryQuery, Order, Reader, StoredEntry};
 use serde_json::json;
 
@@ -87,7 +87,7 @@ impl<'c> Test<'c> {
             return;
         };
         let known = self.around(&offence);
-        let Some(journal) = self.offline.take(entry.at, offence) else {
+        let Some(journal) = self.offline.take(entry.at, Fact::Offence(offence)) else {
             if let Some(held) = known.and_then(|subject| self.held.get_mut(&subject)) {
                 held.prevented += 1;
             }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use clap::Args;
-use portguard_core::{Fact, Offence, Timestamp};
+use portguard_core::{Fact, Timestamp};
 use portguard_store::StoredEntry;
 use serde_json::{Value, json};
 
@@ -18,7 +18,7 @@ use crate::{
     clock,
     config::{self, Config},
     exit::{Failed, Turn},
-    offline::Offline,
+    offline::{Offline, offence_of},
 };
 
 use self::{logs::Log, packets::Packets};
@@ -42,16 +42,10 @@ pub(crate) struct ReplayArgs {
     rule: Option<String>,
 }
 
-/// Something that the guard is to judge.
-enum Seen {
-    Offence(Offence),
-    Fact(Fact),
-}
-
 /// Files that are read together, with what was found in them and not handed over yet.
 struct Stream {
     from: From,
-    found: VecDeque<(Timestamp, Seen)>,
+    found: VecDeque<(Timestamp, Fact)>,
 }
 
 enum From {
@@ -82,14 +76,9 @@ pub(crate) fn replay(global: &Global, args: &ReplayArgs) -> Result<(), Failed> {
     let mut out = io::BufWriter::new(io::stdout().lock());
     let mut progress = Progress::new(global);
     let mut tally = Tally::default();
-    while let Some((at, seen)) = next(&mut streams, now, &mut progress)? {
-        let (rule, entries) = match seen {
-            Seen::Offence(offence) => (offence.origin.clone(), offline.take(at, offence)),
-            Seen::Fact(Fact::Anomaly(anomaly)) => {
-                (anomaly.offence.origin.clone(), offline.take_anomaly(at, *anomaly))
-            }
-            Seen::Fact(fact) => ("".into(), Some(offline.take_note(at, fact))),
-        };
+    while let Some((at, fact)) = next(&mut streams, now, &mut progress)? {
+        let rule = offence_of(&fact).map(|offence| offence.origin.clone()).unwrap_or_default();
+        let entries = offline.take(at, fact);
         tally.prevented += u64::from(entries.is_none());
         for entry in entries.into_iter().flatten() {
             tally.add(&entry);
@@ -139,7 +128,7 @@ fn next(
     streams: &mut [Stream],
     now: Timestamp,
     progress: &mut Progress,
-) -> Result<Option<(Timestamp, Seen)>, Failed> {
+) -> Result<Option<(Timestamp, Fact)>, Failed> {
     for stream in &mut *streams {
         let Stream { from, found } = stream;
         match from {

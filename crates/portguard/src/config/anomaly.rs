@@ -1,6 +1,6 @@
 //! What counts as an anomaly in live traffic.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use portguard_core::{
     Detector, Growth, Ladder, Limits, Respond as Response, Span, Subject,
@@ -61,15 +61,22 @@ const PROTOCOLS: [(&str, u8); 13] = [
     ("sctp", 132),
 ];
 
-/// Declares a detector: a measure with its limit, a time, a severity.
-macro_rules! detector {
-    ($name:ident, $key:ident, $limit:expr, $within:expr, $severity:ident) => {
+/// Says what a detector has as its limit.
+macro_rules! limited {
+    ($name:ident, $key:ident) => {
         impl $name {
             fn limit(&self) -> Limit {
                 let (count, within) = (self.$key, self.within.0.duration());
                 Limit { count, within, severity: self.severity.into() }
             }
         }
+    };
+}
+
+/// Declares a detector: a measure with its limit, a time, a severity.
+macro_rules! detector {
+    ($name:ident, $key:ident, $limit:expr, $within:expr, $severity:ident) => {
+        limited!($name, $key);
 
         section! {
             /// A detector: so many within a time, and how bad that is.
@@ -88,23 +95,17 @@ macro_rules! detector {
 detector!(PortScan, ports, 10, "5m", High);
 detector!(SlowScan, ports, 20, "1d", Medium);
 detector!(StealthScan, packets, 3, "1m", High);
+detector!(InVain, targets, 7, "1d", Medium);
 detector!(Sweep, hosts, 10, "5m", High);
 detector!(ConnectionRate, connections, 50, "5m", High);
 detector!(SynFlood, packets, 200, "1s", Critical);
 detector!(IcmpFlood, packets, 200, "1m", Medium);
 detector!(UdpFlood, packets, 1000, "1s", High);
 
-section! {
-    /// One source tries targets of any kind, and none is there for it.
-    InVain {
-        /// So many targets are an anomaly.
-        targets: u32 = 7,
-        /// Within this time.
-        within: Written<Span> = written("1d"),
-        /// How bad it is.
-        severity: Severity = Severity::Medium,
-    }
-}
+limited!(DistributedScan, targets);
+limited!(Guessing, connections);
+limited!(Probing, connections);
+limited!(ProcessFanout, connections);
 
 section! {
     /// Sources of one network scan together.
@@ -269,26 +270,20 @@ impl Anomaly {
             Respond::Propose => Response::Propose,
             Respond::Auto => Response::Auto,
         };
-        let limit = |count, within: Written<Span>, severity: Severity| Limit {
-            count,
-            within: within.0.duration(),
-            severity: severity.into(),
-        };
-        let Self { in_vain, distributed_scan: scan, guessing, probing, .. } = self;
         let protocols = self.unexpected_protocol.protocols.iter();
         let limits = Limits {
             port_scan: self.port_scan.limit(),
             slow_scan: self.slow_scan.limit(),
             stealth_scan: self.stealth_scan.limit(),
             sweep: self.sweep.limit(),
-            in_vain: limit(in_vain.targets, in_vain.within, in_vain.severity),
-            distributed_scan: limit(scan.targets, scan.within, scan.severity),
-            distributed_sources: scan.sources,
+            in_vain: self.in_vain.limit(),
+            distributed_scan: self.distributed_scan.limit(),
+            distributed_sources: self.distributed_scan.sources,
             connection_rate: self.connection_rate.limit(),
-            guessing: limit(guessing.connections, guessing.within, guessing.severity),
-            login_ports: guessing.ports.clone(),
-            probing: limit(probing.connections, probing.within, probing.severity),
-            probed_services: probing.services,
+            guessing: self.guessing.limit(),
+            login_ports: self.guessing.ports.clone(),
+            probing: self.probing.limit(),
+            probed_services: self.probing.services,
             syn_flood: self.syn_flood.limit(),
             icmp_flood: self.icmp_flood.limit(),
             udp_flood: self.udp_flood.limit(),
@@ -312,9 +307,8 @@ impl Anomaly {
 /// What is looked for in the connections of processes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct FanoutPlan {
-    pub(crate) connections: u32,
-    pub(crate) within: Duration,
-    pub(crate) severity: Weight,
+    /// So many peers of one process.
+    pub(crate) limit: Limit,
     /// Names of programs that may.
     pub(crate) ignore: Vec<Arc<str>>,
 }
@@ -324,9 +318,7 @@ impl Anomaly {
     pub(super) fn fanout(&self) -> Option<FanoutPlan> {
         let fanout = &self.process_fanout;
         (self.respond != Respond::Off).then(|| FanoutPlan {
-            connections: fanout.connections,
-            within: fanout.within.0.duration(),
-            severity: fanout.severity.into(),
+            limit: fanout.limit(),
             ignore: fanout.ignore.iter().map(|name| name.as_str().into()).collect(),
         })
     }

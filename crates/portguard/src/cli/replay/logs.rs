@@ -6,7 +6,7 @@ use std::{
 };
 
 use glob::Pattern;
-use portguard_core::Timestamp;
+use portguard_core::{Fact, Timestamp};
 
 use crate::{
     cli::lines::Lines,
@@ -14,8 +14,6 @@ use crate::{
     exit::{Failed, Turn},
     eye::Eye,
 };
-
-use super::Seen;
 
 /// A watch with the files that it reads.
 pub(super) struct Log {
@@ -37,7 +35,7 @@ impl Log {
     /// Reads on until something is found, or there is nothing left.
     pub(super) fn fill(
         &mut self,
-        found: &mut VecDeque<(Timestamp, Seen)>,
+        found: &mut VecDeque<(Timestamp, Fact)>,
         now: Timestamp,
     ) -> Result<(), Failed> {
         while found.is_empty() {
@@ -51,7 +49,7 @@ impl Log {
                 continue;
             };
             self.read += 1;
-            let mut take = |at, offence| found.push_back((at, Seen::Offence(offence)));
+            let mut take = |at, offence| found.push_back((at, Fact::Offence(offence)));
             self.eye.take(line, None, now, &mut take);
         }
         Ok(())

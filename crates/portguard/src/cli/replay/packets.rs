@@ -9,7 +9,7 @@ use std::{
 };
 
 use jiff::tz::TimeZone;
-use portguard_core::{Anomalies, Suspicion, Timestamp, anomaly::Outcome};
+use portguard_core::{Anomalies, Fact, Packet, Suspicion, Timestamp, anomaly::Outcome};
 use portguard_read::{
     Capture,
     capture::{Frame, is_capture},
@@ -25,27 +25,33 @@ use crate::{
     exit::{Failed, Turn},
 };
 
-use super::Seen;
-
 /// After the last packet time goes on for so long: what may still be found then is found.
 const AFTER_THE_LAST: Duration = Duration::from_secs(3_600);
 
 /// How much of a text is looked at to tell whether it has packets in it, in lines.
 const LOOKED_AT: usize = 1_000;
 
+/// Files with packets, each with what is in it, in the order in which they are read.
+pub(super) type Queue = VecDeque<(PathBuf, Kind)>;
+
 /// Files with packets, one after the other as one stream.
 pub(super) struct Packets {
-    plan: AnomalyPlan,
-    anomalies: Anomalies,
-    files: VecDeque<PathBuf>,
+    eye: PacketEye,
+    files: Queue,
     source: Option<Source>,
     stamps: Stamps,
-    last: Timestamp,
     is_settled: bool,
     pub(super) read: u64,
     /// Frames without a packet of IP, and kinds of frames that are not known.
     pub(super) passed_over: u64,
     pub(super) troubles: Vec<String>,
+}
+
+/// The detectors, and how far the packets came.
+struct PacketEye {
+    plan: AnomalyPlan,
+    anomalies: Anomalies,
+    last: Timestamp,
 }
 
 enum Source {
@@ -54,15 +60,14 @@ enum Source {
 }
 
 impl Packets {
-    pub(super) fn new(plan: AnomalyPlan, files: VecDeque<PathBuf>) -> Self {
+    pub(super) fn new(plan: AnomalyPlan, files: Queue) -> Self {
+        // The same in gives the same out.
+        let anomalies = Anomalies::new(plan.limits.clone(), 0);
         Self {
-            // The same in gives the same out.
-            anomalies: Anomalies::new(plan.limits.clone(), 0),
-            plan,
+            eye: PacketEye { plan, anomalies, last: Timestamp::default() },
             files,
             source: None,
             stamps: Stamps::at_beginning(TimeZone::system()),
-            last: Timestamp::default(),
             is_settled: false,
             read: 0,
             passed_over: 0,
@@ -73,26 +78,21 @@ impl Packets {
     /// Reads on until something is found, or there is nothing left.
     pub(super) fn fill(
         &mut self,
-        found: &mut VecDeque<(Timestamp, Seen)>,
+        found: &mut VecDeque<(Timestamp, Fact)>,
         now: Timestamp,
         progress: &mut dyn FnMut(u64),
     ) -> Result<(), Failed> {
-        let Self { plan, anomalies, stamps, last, read, passed_over, troubles, .. } = self;
-        let mut take = |suspicion: Suspicion| {
-            let (at, grade) = (suspicion.at, suspicion.grade());
-            found.push_back((at, Seen::Fact(told(plan, suspicion, grade))));
-        };
-        let mut any = false;
-        while !any {
+        let Self { eye, stamps, read, passed_over, troubles, .. } = self;
+        while found.is_empty() {
             let Some(source) = &mut self.source else {
-                let Some(path) = self.files.pop_front() else {
+                let Some((path, kind)) = self.files.pop_front() else {
                     if !self.is_settled {
                         self.is_settled = true;
-                        anomalies.settle(last.plus(AFTER_THE_LAST)).for_each(take);
+                        eye.settle(found);
                     }
                     return Ok(());
                 };
-                self.source = Some(open(&path)?);
+                self.source = Some(open(&path, kind)?);
                 continue;
             };
             let more = match source {
@@ -104,12 +104,7 @@ impl Packets {
                             *passed_over += 1;
                             return;
                         };
-                        *last = (*last).max(frame.at);
-                        let packet = headers.packet(frame.at, Outcome::Unknown);
-                        for suspicion in anomalies.see(&packet) {
-                            any = true;
-                            take(suspicion);
-                        }
+                        eye.take(&headers.packet(frame.at, Outcome::Unknown), found);
                     };
                     let more = capture.next(&mut hand).unwrap_or_else(|why| {
                         troubles.push(format!("{}: {why}", path.display()));
@@ -126,11 +121,7 @@ impl Packets {
                     let packet = line.and_then(|line| packet_of(line, stamps, now));
                     if let Some(packet) = packet {
                         *read += 1;
-                        *last = (*last).max(packet.at);
-                        for suspicion in anomalies.see(&packet) {
-                            any = true;
-                            take(suspicion);
-                        }
+                        eye.take(&packet, found);
                     }
                     line.is_some()
                 }
@@ -144,7 +135,27 @@ impl Packets {
     }
 }
 
-fn packet_of(line: &[u8], stamps: &mut Stamps, now: Timestamp) -> Option<portguard_core::Packet> {
+impl PacketEye {
+    fn take(&mut self, packet: &Packet, found: &mut VecDeque<(Timestamp, Fact)>) {
+        let Self { plan, anomalies, last } = self;
+        *last = (*last).max(packet.at);
+        found.extend(anomalies.see(packet).map(|suspicion| fact(plan, suspicion)));
+    }
+
+    /// Goes on after the last packet.
+    fn settle(&mut self, found: &mut VecDeque<(Timestamp, Fact)>) {
+        let Self { plan, anomalies, last } = self;
+        let suspicions = anomalies.settle(last.plus(AFTER_THE_LAST));
+        found.extend(suspicions.map(|suspicion| fact(plan, suspicion)));
+    }
+}
+
+fn fact(plan: &AnomalyPlan, suspicion: Suspicion) -> (Timestamp, Fact) {
+    let (at, grade) = (suspicion.at, suspicion.grade());
+    (at, told(plan, suspicion, grade))
+}
+
+fn packet_of(line: &[u8], stamps: &mut Stamps, now: Timestamp) -> Option<Packet> {
     let logged = read_line(line)?;
     let seconds = i64::try_from(now.as_millis() / 1_000).unwrap_or(i64::MAX);
     let at = stamps.time_of(line, seconds).and_then(|at| u64::try_from(at).ok());
@@ -153,12 +164,12 @@ fn packet_of(line: &[u8], stamps: &mut Stamps, now: Timestamp) -> Option<portgua
 
 /// Returns those of the files that have packets in them: captures, and logs of packets. Standard
 /// input can be looked at once only; it is taken for a capture if it is one.
-pub(super) fn with_packets(files: &[PathBuf]) -> Result<(VecDeque<PathBuf>, Vec<PathBuf>), Failed> {
+pub(super) fn with_packets(files: &[PathBuf]) -> Result<(Queue, Vec<PathBuf>), Failed> {
     let (mut captures, mut texts) = (VecDeque::new(), Vec::new());
     for path in files {
         let kind = kind_of(path)?;
         if kind != Kind::Text {
-            captures.push_back(path.clone());
+            captures.push_back((path.clone(), kind));
         }
         if kind != Kind::Capture {
             texts.push(path.clone());
@@ -167,8 +178,9 @@ pub(super) fn with_packets(files: &[PathBuf]) -> Result<(VecDeque<PathBuf>, Vec<
     Ok((captures, texts))
 }
 
+/// What is in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     Capture,
     /// A text with lines about packets.
     Logged,
@@ -203,8 +215,8 @@ fn kind_of(path: &Path) -> Result<Kind, Failed> {
     Ok(Kind::Text)
 }
 
-fn open(path: &Path) -> Result<Source, Failed> {
-    if kind_of(path)? != Kind::Capture {
+fn open(path: &Path, kind: Kind) -> Result<Source, Failed> {
+    if kind != Kind::Capture {
         return Ok(Source::Lines(Lines::open(path)?));
     }
     let bytes: Box<dyn Read + Send> = if path == Path::new("-") {

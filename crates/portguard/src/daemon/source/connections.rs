@@ -184,15 +184,15 @@ impl Fanout {
             }
             let key = (pid, owner.name.clone());
             if self.processes.len() >= MOST_PROCESSES && !self.processes.contains_key(&key) {
-                self.processes.retain(|_, asked| asked.is_of_use(plan.within, now));
+                self.processes.retain(|_, asked| asked.is_of_use(plan.limit.within, now));
                 if self.processes.len() >= MOST_PROCESSES {
                     continue;
                 }
             }
             let asked = self.processes.entry(key).or_default();
-            let peers = asked.add(known.conversation.peer, plan.within, now);
+            let peers = asked.add(known.conversation.peer, plan.limit.within, now);
             let is_silent = asked.told.is_some_and(|told| now.since(told) < SILENT_FOR);
-            if peers >= plan.connections as usize && !is_silent {
+            if peers >= plan.limit.count as usize && !is_silent {
                 asked.told = Some(now);
                 notes.push(note(plan, owner, asked, peers));
             }
@@ -229,18 +229,18 @@ fn note(plan: &FanoutPlan, owner: &Owner, asked: &Asked, peers: usize) -> Note {
         some("user", Some(owner.user.to_string())),
         some("peers", Some(peers.to_string())),
         some("ports", Some(named.join(" "))),
-        some("within", Some(portguard_core::Span::For(plan.within).to_string())),
+        some("within", Some(portguard_core::Span::For(plan.limit.within).to_string())),
     ];
     Note::Anomaly {
         origin: "anomaly process_fanout".into(),
-        severity: plan.severity,
+        severity: plan.limit.severity,
         evidence: Evidence(evidence.into_iter().flatten().collect()),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use portguard_core::Severity;
+    use portguard_core::{Severity, anomaly::Limit};
 
     use super::*;
 
@@ -270,9 +270,7 @@ mod tests {
     #[test]
     fn a_process_that_asks_many_is_told_of_once() {
         let plan = FanoutPlan {
-            connections: 3,
-            within: Duration::from_secs(60),
-            severity: Severity::Medium,
+            limit: Limit { count: 3, within: Duration::from_secs(60), severity: Severity::Medium },
             ignore: vec!["firefox".into()],
         };
         let mut fanout = Fanout::default();
