@@ -4,12 +4,18 @@
 //! that every face can use it. Moments are RFC 3339 texts in UTC, lengths of time are whole
 //! seconds, subjects are written as on the command line. Fields are added, never renamed.
 
+pub mod config;
+pub mod history;
 pub mod order;
 pub mod packet;
 pub mod port;
 pub mod proposal;
+pub mod share;
+pub mod stream;
+pub mod table;
 pub mod traffic;
 pub mod view;
+pub mod watch;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

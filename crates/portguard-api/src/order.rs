@@ -138,3 +138,12 @@ pub struct RefusedOrder {
     /// Why not.
     pub why: String,
 }
+
+/// Pause: for a while nobody is turned away, and what is decided meanwhile waits.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PauseOrder {
+    /// For how long (`10m`), at most a day; absent: go on at once.
+    #[serde(default, rename = "for")]
+    pub span: Option<String>,
+}

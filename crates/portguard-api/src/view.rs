@@ -32,6 +32,9 @@ pub struct Status {
     pub doors: usize,
     /// Whether the daemon only observes and changes nothing in the kernel.
     pub observe: bool,
+    /// Until when nobody is turned away because an operator paused it; null: it is not paused.
+    #[serde(default)]
+    pub paused_until: Option<String>,
     /// What the kernel should hold and does hold.
     pub enforcement: Enforcement,
     /// How many subjects each list holds.
