@@ -5,6 +5,7 @@ use utoipa::{IntoParams, ToSchema};
 
 /// Which rows of a table are wanted.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(default, deny_unknown_fields)]
 pub struct TableQuery {
     /// The column to sort by, by its name in the row; absent: the table's own order.

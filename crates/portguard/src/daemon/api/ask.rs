@@ -28,6 +28,7 @@ const MOST_ROWS: usize = 10_000;
 const ROWS: usize = 1_000;
 
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Paging {
     /// The last subject of the page before.
@@ -37,6 +38,7 @@ pub(super) struct Paging {
 }
 
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct OffenderQuery {
     /// `count`: most bans first; else the newest offence first.
@@ -46,6 +48,7 @@ pub(super) struct OffenderQuery {
 }
 
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct About {
     /// An address or network.
@@ -53,6 +56,7 @@ pub(super) struct About {
 }
 
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct EventQuery {
     /// Only lines of the last so many seconds.

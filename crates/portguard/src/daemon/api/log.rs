@@ -27,6 +27,7 @@ const MOST: usize = 1_000_000;
 const USUAL: usize = 1_000;
 
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct LogQuery {
     /// `blocked`, `allowed`, or the word of a rule (`ban`, `closed`, `always`, ...).

@@ -36,6 +36,7 @@ use super::{
 };
 
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PortQuery {
     /// What only this host itself reaches too, and process ids.
