@@ -240,6 +240,9 @@ pub(crate) enum Command {
         #[arg(long)]
         dry_run: bool,
     },
+    /// Print what the control socket can be asked, as OpenAPI.
+    #[command(hide = true)]
+    ApiDescription,
     /// Print completions for a shell.
     Completions {
         /// Which shell.

@@ -57,6 +57,7 @@ use self::{
     system::Signal,
 };
 
+pub(crate) use api::description as api_description;
 pub(crate) use source::reports::ReportPlan;
 pub(crate) use system::surroundings;
 

@@ -95,6 +95,7 @@ fn run(global: &Global, command: Command) -> Result<ExitCode, Failed> {
             ImportSource::Fail2ban => import::fail2ban(global, &path, dry_run)?,
             ImportSource::Ipset => import::ipset(global, &path, dry_run)?,
         },
+        Command::ApiDescription => local::api_description()?,
         Command::Completions { shell } => local::completions(shell),
         Command::Man { dir } => local::man(&dir)?,
     }

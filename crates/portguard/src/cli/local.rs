@@ -37,6 +37,11 @@ pub(crate) fn schema() -> Result<(), Failed> {
     show::json(&config::schema())
 }
 
+/// Prints what the control socket can be asked.
+pub(crate) fn api_description() -> Result<(), Failed> {
+    show::json(&daemon::api_description())
+}
+
 /// Prints completions for a shell.
 pub(crate) fn completions(shell: clap_complete::Shell) {
     clap_complete::generate(shell, &mut Cli::command(), "portguard", &mut std::io::stdout());

@@ -147,13 +147,22 @@ pub(crate) fn serve(listener: StdListener, desk: Desk) -> std::io::Result<()> {
 }
 
 #[derive(OpenApi)]
-#[openapi(info(
-    title = "Portguard control socket",
-    description = "HTTP over the unix socket of the daemon. The peer's user and groups decide \
-                   what it may ask: members of api.group may read, root and members of \
-                   api.operators may order."
-))]
+#[openapi(
+    info(
+        title = "Portguard control socket",
+        description = "HTTP over the unix socket of the daemon. The peer's user and groups decide \
+                       what it may ask: members of api.group may read, root and members of \
+                       api.operators may order."
+    ),
+    // What only the stream tells stands in no route.
+    components(schemas(portguard_api::stream::Packets, portguard_api::stream::Lagged))
+)]
 struct Description;
+
+/// Returns what can be asked, as OpenAPI.
+pub(crate) fn description() -> utoipa::openapi::OpenApi {
+    router().into_openapi()
+}
 
 fn router() -> OpenApiRouter<Desk> {
     OpenApiRouter::with_openapi(Description::openapi())
