@@ -1,14 +1,14 @@
 //! `cargo xtask check`: everything that can be said of the sources without running the tests.
 
 use crate::{
-    Chore, setup,
+    Chore, api_types, setup,
     step::{self, StepError},
-    tidy,
+    tidy, web,
 };
 
 pub(crate) const CHORE: Chore = Chore {
     name: "check",
-    summary: "format, lints, documentation, licences, dependencies, tidiness, example configuration",
+    summary: "format, lints, documentation, licences, dependencies, tidiness, pages, example configuration",
     run: |_| check(),
 };
 
@@ -21,6 +21,7 @@ type Part = (&'static str, fn() -> Result<(), StepError>);
 /// Quick parts first; none depends on another.
 const PARTS: &[Part] = &[
     ("tidy", tidy::tidy),
+    ("pages", web::build),
     ("format", || cargo(&["fmt", "--all", "--check"])),
     ("dependencies", || cargo(&["shear"])),
     ("licences", || {
@@ -28,6 +29,7 @@ const PARTS: &[Part] = &[
     }),
     ("lints", lints),
     ("documentation", documentation),
+    ("types of the API", api_types::check),
     ("example", || cargo(&["run", "--quiet", "-p", "portguard", "--", "config", "check", EXAMPLE])),
 ];
 

@@ -1,5 +1,6 @@
 //! The project's chores, as `cargo xtask NAME`. Each is a file of its own beside this one.
 
+mod api_types;
 mod audit;
 mod bench;
 mod check;
@@ -8,6 +9,7 @@ mod setup;
 mod step;
 mod test;
 mod tidy;
+mod web;
 
 use std::{env, fmt::Write as _, process::ExitCode};
 
@@ -26,6 +28,8 @@ struct Chore {
 const CHORES: &[Chore] = &[
     check::CHORE,
     test::CHORE,
+    web::CHORE,
+    api_types::CHORE,
     demo::CHORE,
     bench::CHORE,
     setup::CHORE,
@@ -59,7 +63,7 @@ fn main() -> ExitCode {
 fn help() -> String {
     let mut text = String::from("cargo xtask CHORE\n\n");
     for chore in CHORES {
-        writeln!(text, "  {:<8} {}", chore.name, chore.summary).expect("a string takes all");
+        writeln!(text, "  {:<9} {}", chore.name, chore.summary).expect("a string takes all");
     }
     text
 }

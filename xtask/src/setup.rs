@@ -3,6 +3,7 @@
 use crate::{
     Chore,
     step::{self, StepError},
+    web,
 };
 
 pub(crate) const CHORE: Chore = Chore {
@@ -10,7 +11,9 @@ pub(crate) const CHORE: Chore = Chore {
     summary: "install what the other chores need (they call it themselves)",
     run: |_| {
         for_checks()?;
-        for_tests()
+        for_pages()?;
+        for_tests()?;
+        web::prepare()
     },
 };
 
@@ -46,6 +49,15 @@ const FOR_TESTS: &[Packaged] = &[
     ("/usr/lib/systemd/systemd-journal-remote", "systemd-journal-remote"),
 ];
 
+/// What builds the pages of the web face.
+const FOR_PAGES: &[Packaged] = &[("node", "nodejs"), ("npm", "npm")];
+
+/// The browser that the tests of the pages drive.
+const FOR_BROWSING: &[Packaged] = &[("chromium", "chromium")];
+
+/// The oldest Node that builds the pages: Vite 8 says so.
+const OLDEST_NODE: (u32, u32) = (20, 19);
+
 /// Later versions of shear need a compiler that is newer than the workspace's `rust-version`.
 const CHECKERS: &[Subcommand] = &[("cargo-deny", "0.20.2"), ("cargo-shear", "1.12.0")];
 
@@ -69,7 +81,31 @@ pub(crate) fn for_checks() -> Result<(), StepError> {
 pub(crate) fn for_tests() -> Result<(), StepError> {
     packages(FOR_BUILDS)?;
     packages(FOR_TESTS)?;
+    packages(FOR_BROWSING)?;
     subcommands(RUNNERS)
+}
+
+/// Gets what builds the pages of the web face.
+///
+/// # Errors
+/// When Node is missing and cannot be installed, or is too old.
+pub(crate) fn for_pages() -> Result<(), StepError> {
+    packages(FOR_PAGES)?;
+    let said = step::output("node", &["--version"])?;
+    let (major, minor) = OLDEST_NODE;
+    if node_version(&said).is_some_and(|version| version >= OLDEST_NODE) {
+        return Ok(());
+    }
+    let said = said.trim();
+    Err(StepError::Missing(format!(
+        "Node {major}.{minor} or newer (there is {said}): https://nodejs.org"
+    )))
+}
+
+/// Reads `v20.19.2`.
+fn node_version(text: &str) -> Option<(u32, u32)> {
+    let mut parts = text.trim().trim_start_matches('v').split('.').map(str::parse);
+    Some((parts.next()?.ok()?, parts.next()?.ok()?))
 }
 
 /// Gets what `audit` needs.
@@ -147,5 +183,12 @@ mod tests {
         let needed = [("nft", "nftables"), ("unshare", "util-linux"), ("nsenter", "util-linux")];
         assert_eq!(missing(&needed, |program| program == "nft"), ["util-linux"]);
         assert!(missing(&needed, |_| true).is_empty());
+    }
+
+    #[test]
+    fn versions_of_node_are_compared() {
+        assert_eq!(node_version("v20.20.2\n"), Some((20, 20)));
+        assert!(node_version("v18.19.0") < Some(OLDEST_NODE));
+        assert_eq!(node_version("none"), None);
     }
 }

@@ -40,6 +40,22 @@ pub(crate) enum StepError {
         #[source]
         source: io::Error,
     },
+    /// A file of the workspace cannot be written.
+    #[error("cannot write {path}")]
+    Write {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    /// A file that a chore writes is not as that chore would write it.
+    #[error("{path} is stale: run `cargo xtask {chore}` and commit it")]
+    Stale { path: PathBuf, chore: &'static str },
+    /// Something has a shape that no chore knows what to do with.
+    #[error("{0}")]
+    Shape(String),
+    /// The pages became too large.
+    #[error("the pages have {total} bytes with brotli; {most} are the limit")]
+    Large { total: u64, most: u64 },
     /// Some of several steps failed; each has been told already.
     #[error("failed: {0}")]
     Several(String),
@@ -72,6 +88,24 @@ pub(crate) fn run_with(
         command.status().map_err(|source| StepError::Start { command: line.clone(), source })?;
     eprintln!("xtask: {line}: {:.1} s", begin.elapsed().as_secs_f32());
     if status.success() { Ok(()) } else { Err(StepError::Failed { command: line, status }) }
+}
+
+/// Runs a program and returns what it prints, showing its complaints.
+///
+/// # Errors
+/// When it cannot be started or fails.
+pub(crate) fn output(program: &str, arguments: &[&str]) -> Result<String, StepError> {
+    let line = [&[program], arguments].concat().join(" ");
+    eprintln!("xtask: {line}");
+    let mut command = Command::new(program);
+    command.args(arguments).env("PATH", search_path()).current_dir(root());
+    command.stdin(Stdio::null()).stderr(Stdio::inherit());
+    let ran = command.output();
+    let ran = ran.map_err(|source| StepError::Start { command: line.clone(), source })?;
+    if !ran.status.success() {
+        return Err(StepError::Failed { command: line, status: ran.status });
+    }
+    Ok(String::from_utf8_lossy(&ran.stdout).into_owned())
 }
 
 /// Returns whether a program can be started and succeeds, showing nothing.

@@ -3,6 +3,7 @@
 use crate::{
     Chore, setup,
     step::{self, StepError},
+    web,
 };
 
 pub(crate) const CHORE: Chore = Chore {
@@ -13,6 +14,10 @@ pub(crate) const CHORE: Chore = Chore {
 
 fn test(arguments: &[String]) -> Result<(), StepError> {
     setup::for_tests()?;
+    // The program carries the pages; it is built after them.
+    web::prepare()?;
+    web::build()?;
+    web::test()?;
     // The whole-program tests start the program, which cargo does not know they need.
     step::run("cargo", &["build", "--locked", "-p", "portguard"])?;
     step::run("cargo", &["test", "--doc", "--workspace", "--locked"])?;

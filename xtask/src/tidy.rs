@@ -20,10 +20,11 @@ pub(crate) const CHORE: Chore = Chore {
 };
 
 /// Folders that hold nothing written by hand.
-const SKIPPED: [&str; 4] = [".git", "target", "node_modules", "corpus"];
+const SKIPPED: [&str; 5] = [".git", "target", "node_modules", "dist", "corpus"];
 
 /// Endings of files that are looked into.
-const TEXTS: [&str; 8] = ["rs", "toml", "md", "sh", "service", "conf", "ts", "css"];
+const TEXTS: [&str; 11] =
+    ["rs", "toml", "md", "sh", "service", "conf", "ts", "tsx", "mjs", "css", "html"];
 
 /// A place that breaks a rule.
 #[derive(Debug, PartialEq, Eq)]
