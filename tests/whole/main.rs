@@ -23,5 +23,6 @@ mod restart;
 mod roles;
 mod scan;
 mod story;
+mod tables;
 mod traps;
 mod watches;

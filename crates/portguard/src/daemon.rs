@@ -196,6 +196,7 @@ impl Daemon {
         let desk = Desk {
             record: shared.record.clone(),
             connections: shared.connections.clone(),
+            tables: Arc::default(),
             about: about.clone(),
             inbox: inbox.clone(),
             reached: enforcer.progress(),

@@ -6,12 +6,14 @@
 
 mod answer;
 mod ask;
+mod description;
 mod log;
 mod order;
 mod outside;
 mod ports;
 mod proposals;
 mod role;
+mod table;
 mod traffic;
 
 use std::{
@@ -33,7 +35,6 @@ use tokio::{
     net::{UnixListener, UnixStream},
     sync::{Semaphore, watch},
 };
-use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
@@ -46,6 +47,7 @@ use super::{
 };
 
 pub(crate) use role::{Roles, WEB_USER};
+pub(crate) use table::Tables;
 
 use role::{Role, Trust};
 
@@ -75,6 +77,7 @@ pub(crate) struct Desk {
     pub(crate) roles: Arc<Roles>,
     pub(crate) record: Arc<PacketRecord>,
     pub(crate) connections: Arc<Connections>,
+    pub(crate) tables: Arc<Tables>,
     /// The main thread, which reads the configuration.
     pub(crate) signals: crossbeam_channel::Sender<Signal>,
 }
@@ -165,22 +168,13 @@ async fn accept(listener: UnixListener, router: &Router, trust: impl Fn(&UnixStr
     }
 }
 
-#[derive(OpenApi)]
-#[openapi(info(
-    title = "Portguard control socket",
-    description = "HTTP over the unix socket of the daemon. The peer's user and groups decide \
-                   what it may ask: members of api.group may read, root and members of \
-                   api.operators may order. On web.sock beside it, which is for the web face's \
-                   user alone, the headers `portguard-role` (`viewer` or `operator`) and \
-                   `portguard-user` decide."
-))]
-struct Description;
-
 fn router() -> OpenApiRouter<Desk> {
-    OpenApiRouter::with_openapi(Description::openapi())
+    OpenApiRouter::with_openapi(description::begin())
         .routes(routes!(ask::status))
         .routes(routes!(ask::list))
         .routes(routes!(ask::offenders))
+        .routes(routes!(table::holds))
+        .routes(routes!(table::offenders))
         .routes(routes!(ask::check))
         .routes(routes!(ask::why))
         .routes(routes!(ask::traps))
@@ -206,18 +200,21 @@ fn router() -> OpenApiRouter<Desk> {
 }
 
 fn routes(desk: Desk) -> (Router, utoipa::openapi::OpenApi) {
-    let (router, description) = router().split_for_parts();
+    let (router, mut description) = router().split_for_parts();
+    description::complete(&mut description);
     let router = router.layer(DefaultBodyLimit::max(LARGEST_REQUEST)).with_state(desk);
     (router, description)
 }
 
 fn with_description(router: Router, description: &utoipa::openapi::OpenApi) -> Router {
     let text = description.to_pretty_json().unwrap_or_default();
-    router.route(
-        "/v1/openapi.json",
-        get(move || async move {
-            let json = HeaderValue::from_static("application/json");
-            ([(CONTENT_TYPE, json)], text).into_response()
-        }),
-    )
+    router
+        .route(
+            "/v1/openapi.json",
+            get(move || async move {
+                let json = HeaderValue::from_static("application/json");
+                ([(CONTENT_TYPE, json)], text).into_response()
+            }),
+        )
+        .layer(axum::middleware::map_response(description::as_problem))
 }
