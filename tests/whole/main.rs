@@ -23,6 +23,7 @@ mod restart;
 mod roles;
 mod scan;
 mod story;
+mod stream;
 mod tables;
 mod traps;
 mod watches;

@@ -197,6 +197,7 @@ impl Daemon {
             record: shared.record.clone(),
             connections: shared.connections.clone(),
             tables: Arc::default(),
+            streams: Arc::default(),
             about: about.clone(),
             inbox: inbox.clone(),
             reached: enforcer.progress(),

@@ -13,6 +13,7 @@ mod outside;
 mod ports;
 mod proposals;
 mod role;
+mod stream;
 mod table;
 mod traffic;
 
@@ -47,6 +48,7 @@ use super::{
 };
 
 pub(crate) use role::{Roles, WEB_USER};
+pub(crate) use stream::Streams;
 pub(crate) use table::Tables;
 
 use role::{Role, Trust};
@@ -78,6 +80,7 @@ pub(crate) struct Desk {
     pub(crate) record: Arc<PacketRecord>,
     pub(crate) connections: Arc<Connections>,
     pub(crate) tables: Arc<Tables>,
+    pub(crate) streams: Arc<Streams>,
     /// The main thread, which reads the configuration.
     pub(crate) signals: crossbeam_channel::Sender<Signal>,
 }
@@ -175,6 +178,7 @@ fn router() -> OpenApiRouter<Desk> {
         .routes(routes!(ask::offenders))
         .routes(routes!(table::holds))
         .routes(routes!(table::offenders))
+        .routes(routes!(stream::stream))
         .routes(routes!(ask::check))
         .routes(routes!(ask::why))
         .routes(routes!(ask::traps))

@@ -71,9 +71,14 @@ pub(super) async fn status(
     _: MayRead,
     State(desk): State<Desk>,
 ) -> Result<Json<view::Status>, Failure> {
+    Ok(Json(current_status(&desk).await?))
+}
+
+/// Returns the state of the guard.
+pub(super) async fn current_status(desk: &Desk) -> Result<view::Status, Failure> {
     let kernel = desk.kernel.state().await;
-    let snapshot = with_guard(&desk, Guard::snapshot).await?;
-    Ok(Json(compose_status(&desk, &snapshot, &kernel)))
+    let snapshot = with_guard(desk, Guard::snapshot).await?;
+    Ok(compose_status(desk, &snapshot, &kernel))
 }
 
 fn compose_status(
@@ -302,7 +307,8 @@ pub(super) async fn with_guard<T: Send + 'static>(
     receiver.await.map_err(|_| Failure::unavailable(&"the guard is on its way down"))
 }
 
-async fn with_ledger<T: Send + 'static>(
+/// Runs a question to the ledger on a blocking thread.
+pub(super) async fn with_ledger<T: Send + 'static>(
     desk: &Desk,
     question: impl FnOnce(&mut Reader) -> Result<T, portguard_store::ReadError> + Send + 'static,
 ) -> Result<T, Failure> {

@@ -6,7 +6,10 @@ use axum::{
     http::{StatusCode, header::CONTENT_TYPE},
     response::{IntoResponse as _, Response},
 };
-use portguard_api::{Problem, ProblemKind};
+use portguard_api::{
+    Problem, ProblemKind,
+    stream::{Lagged, Packets},
+};
 use utoipa::{
     OpenApi,
     openapi::{self, ContentBuilder, Ref, RefOr, ResponseBuilder},
@@ -22,7 +25,7 @@ use utoipa::{
                        face's user alone, the headers `portguard-role` (`viewer` or `operator`) \
                        and `portguard-user` decide."
     ),
-    components(schemas(Problem))
+    components(schemas(Problem, Packets, Lagged))
 )]
 struct Description;
 
