@@ -5,8 +5,8 @@ mod words;
 use std::{fmt, net::IpAddr, sync::Arc};
 
 use crate::{
-    DoorAct, Evidence, Family, Grade, Health, List, Owner, Port, Posture, Process, Proposal, Reach,
-    Refusal, Ruling, Severity, Strength, Subject, Timestamp, Until,
+    DoorAct, Evidence, FaceUser, Family, Grade, Health, List, Owner, Port, Posture, Process,
+    Proposal, Reach, Refusal, Ruling, Severity, Strength, Subject, Timestamp, Until,
 };
 
 /// One line of the journal.
@@ -270,6 +270,8 @@ pub enum Author {
     Guard,
     /// An operator over the control socket, with this user id.
     Operator(u32),
+    /// An operator who came through the web face, which vouches for the name.
+    Web(FaceUser),
     /// An administrator who changed our sets with another program (`nft`).
     Administrator,
     /// The configuration.
@@ -283,6 +285,7 @@ impl fmt::Display for Author {
         match self {
             Self::Guard => f.write_str("guard"),
             Self::Operator(uid) => write!(f, "operator (uid {uid})"),
+            Self::Web(user) => write!(f, "web:{user}"),
             Self::Administrator => f.write_str("administrator"),
             Self::Configuration => f.write_str("configuration"),
             Self::Import => f.write_str("import"),

@@ -188,6 +188,11 @@ impl Config {
         self.guard.run_dir.join("portguard.sock")
     }
 
+    /// Returns the path of the web face's socket.
+    pub(crate) fn web_socket(&self) -> PathBuf {
+        self.guard.run_dir.join("web.sock")
+    }
+
     /// Returns where the past is kept.
     pub(crate) fn ledger(&self) -> PathBuf {
         self.guard.state_dir.join("ledger.db")

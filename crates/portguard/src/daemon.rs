@@ -40,7 +40,7 @@ use crate::{
 };
 
 use self::{
-    api::{Desk, Roles},
+    api::{Desk, Roles, Sockets},
     driver::Driver,
     enforcer::{Enforcer, Work},
     inbox::Inbox,
@@ -57,7 +57,7 @@ use self::{
     system::Signal,
 };
 
-pub(crate) use api::description as api_description;
+pub(crate) use api::describe as describe_api;
 pub(crate) use source::reports::ReportPlan;
 pub(crate) use system::surroundings;
 
@@ -142,9 +142,11 @@ pub(crate) fn run(path: &Path, socket: Option<&Path>, observe: bool) -> Result<(
     }
     let (faces, signals) =
         system::signals().map_err(|error| Failed::environment(error.to_string()))?;
-    let listener = api::listen(socket.unwrap_or(&config.socket()))
-        .map_err(|error| Failed::environment(with_causes(&error)))?;
-    let mut daemon = Daemon::start(config, path, listener, faces)?;
+    let open =
+        |path: &Path| api::listen(path).map_err(|error| Failed::environment(with_causes(&error)));
+    let control = open(socket.unwrap_or(&config.socket()))?;
+    let sockets = Sockets { control, web: open(&config.web_socket())? };
+    let mut daemon = Daemon::start(config, path, sockets, faces)?;
     for warning in daemon.hear() {
         journal::say(Level::Warning, &warning);
     }
@@ -159,8 +161,8 @@ fn start_guard(driver: Driver) -> std::io::Result<JoinHandle<Guard>> {
 }
 
 /// Serves the control socket for as long as it works.
-fn serve(listener: std::os::unix::net::UnixListener, desk: Desk) {
-    if let Err(error) = api::serve(listener, desk) {
+fn serve(sockets: Sockets, desk: Desk) {
+    if let Err(error) = api::serve(sockets, desk) {
         journal::say(Level::Error, &format!("the control socket failed: {error}"));
     }
 }
@@ -169,7 +171,7 @@ impl Daemon {
     fn start(
         config: Config,
         path: &Path,
-        listener: std::os::unix::net::UnixListener,
+        sockets: Sockets,
         signals: Sender<Signal>,
     ) -> Result<Self, Failed> {
         let environment = |error: std::io::Error| Failed::environment(error.to_string());
@@ -195,6 +197,8 @@ impl Daemon {
         let desk = Desk {
             record: shared.record.clone(),
             connections: shared.connections.clone(),
+            tables: Arc::default(),
+            streams: Arc::default(),
             about: about.clone(),
             inbox: inbox.clone(),
             reached: enforcer.progress(),
@@ -230,7 +234,7 @@ impl Daemon {
 
         start_sources(&config, &shared, &inbox).map_err(environment)?;
         source::start("restore", move || restorer.run()).map_err(environment)?;
-        source::start("api", move || serve(listener, desk)).map_err(environment)?;
+        source::start("api", move || serve(sockets, desk)).map_err(environment)?;
         let (path, threads) = (path.to_owned(), Threads { guard, enforcer, ledger });
         Ok(Self {
             config,
@@ -378,8 +382,10 @@ impl Daemon {
         let _ = self.work.send(Work::Stop { remove });
         let clean = joined(self.threads.enforcer, deadline).is_some() && clean;
         let clean = joined(self.threads.ledger, deadline).is_some() && clean;
-        // The socket may have been removed by hand.
-        let _ = std::fs::remove_file(self.config.socket());
+        for socket in [self.config.socket(), self.config.web_socket()] {
+            // It may have been removed by hand.
+            let _ = std::fs::remove_file(socket);
+        }
         if clean {
             Ok(())
         } else {
@@ -454,6 +460,7 @@ fn roles(config: &Config) -> Roles {
         readers: credentials::group_id(&config.api.group),
         operators: credentials::group_id(&config.api.operators),
         own_uid: rustix::process::getuid().as_raw(),
+        web_uid: credentials::user_id(api::WEB_USER),
     }
 }
 

@@ -75,9 +75,14 @@ pub(super) async fn status(
     _: MayRead,
     State(desk): State<Desk>,
 ) -> Result<Json<view::Status>, Failure> {
+    Ok(Json(current_status(&desk).await?))
+}
+
+/// Returns the state of the guard.
+pub(super) async fn current_status(desk: &Desk) -> Result<view::Status, Failure> {
     let kernel = desk.kernel.state().await;
-    let snapshot = with_guard(&desk, Guard::snapshot).await?;
-    Ok(Json(compose_status(&desk, &snapshot, &kernel)))
+    let snapshot = with_guard(desk, Guard::snapshot).await?;
+    Ok(compose_status(desk, &snapshot, &kernel))
 }
 
 fn compose_status(
@@ -142,19 +147,12 @@ pub(super) async fn list(
     Path(name): Path<String>,
     Query(paging): Query<Paging>,
 ) -> Result<Json<Page<view::Hold>>, Failure> {
-    let list = match name.as_str() {
-        "bans" => List::Ban,
-        "allowed" => List::Allow,
-        "throttled-soft" => List::ThrottleSoft,
-        "throttled-hard" => List::ThrottleHard,
-        "protected" => List::Protect,
-        _ => return Err(Failure::usage(&format!("`{name}` is no list"))),
-    };
+    let list = list_named(&name)?;
     let after = paging.after.map(|after| after.parse::<Subject>()).transpose();
     let after = after.map_err(|error| Failure::usage(&error))?;
     let most = paging.limit.unwrap_or(ROWS).clamp(1, MOST_ROWS);
     let page = with_guard(&desk, move |guard, now| {
-        let reached = guard.snapshot(now).enforced_generation;
+        let reached = guard.enforced_generation();
         let holds = guard.holds(list, after, most);
         let next = (holds.len() >= most).then(|| holds.last().map(|(last, _)| last.to_string()));
         let rows = holds.iter();
@@ -162,6 +160,18 @@ pub(super) async fn list(
         Page { items, next: next.flatten() }
     });
     Ok(Json(page.await?))
+}
+
+/// Returns the list of this name.
+pub(super) fn list_named(name: &str) -> Result<List, Failure> {
+    Ok(match name {
+        "bans" => List::Ban,
+        "allowed" => List::Allow,
+        "throttled-soft" => List::ThrottleSoft,
+        "throttled-hard" => List::ThrottleHard,
+        "protected" => List::Protect,
+        _ => return Err(Failure::usage(&format!("`{name}` is no list"))),
+    })
 }
 
 /// Who misbehaved before.
@@ -180,7 +190,7 @@ pub(super) async fn offenders(
     let items = with_guard(&desk, move |guard, _| {
         let found = if by_count { guard.worst_offenders(most) } else { guard.offenders(most) };
         let rows = found.iter();
-        rows.map(|(key, past)| answer::offender(*key, past, is_banned(guard, *key))).collect()
+        rows.map(|(key, past)| answer::offender(*key, past, guard.is_banned(*key))).collect()
     });
     Ok(Json(Page { items: items.await?, next: None }))
 }
@@ -215,7 +225,7 @@ pub(super) async fn why(
     let subject: Subject = about.subject.parse().map_err(|error| Failure::usage(&error))?;
     let check = look_up(&desk, subject).await?;
     let (holds, undo, offender) = with_guard(&desk, move |guard, now| {
-        let reached = guard.snapshot(now).enforced_generation;
+        let reached = guard.enforced_generation();
         let found = guard.holds_on(subject);
         let undo = found.iter().filter_map(|(list, key, _)| undo(*list, *key)).collect();
         let rows = found.iter();
@@ -301,7 +311,8 @@ pub(super) async fn with_guard<T: Send + 'static>(
     receiver.await.map_err(|_| Failure::unavailable(&"the guard is on its way down"))
 }
 
-async fn with_ledger<T: Send + 'static>(
+/// Runs a question to the ledger on a blocking thread.
+pub(super) async fn with_ledger<T: Send + 'static>(
     desk: &Desk,
     question: impl FnOnce(&mut Reader) -> Result<T, portguard_store::ReadError> + Send + 'static,
 ) -> Result<T, Failure> {
@@ -312,15 +323,11 @@ async fn with_ledger<T: Send + 'static>(
     Ok(asked.await.map_err(|error| Failure::unavailable(&error))??)
 }
 
-fn is_banned(guard: &Guard, subject: Subject) -> bool {
-    guard.holds_on(subject).iter().any(|(list, ..)| *list == List::Ban)
-}
-
 /// Returns the past of the subject, or of the narrowest network around it that has one.
 fn remembered(guard: &Guard, subject: Subject) -> Option<view::Offender> {
     let shortest = if subject.family() == portguard_core::Family::V4 { 8 } else { 16 };
     (shortest..=subject.prefix_len()).rev().map(|length| subject.widened(length)).find_map(|key| {
-        guard.offender(&key).map(|past| answer::offender(key, past, is_banned(guard, key)))
+        guard.offender(&key).map(|past| answer::offender(key, past, guard.is_banned(key)))
     })
 }
 

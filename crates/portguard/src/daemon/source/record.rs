@@ -10,7 +10,7 @@ use std::{
     collections::HashMap,
     io,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, RwLock,
+        Arc, Mutex, MutexGuard, PoisonError, RwLock, TryLockError,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -93,6 +93,23 @@ impl PacketRecord {
     /// Answers a query; takes some milliseconds for a million decisions.
     pub(crate) fn query(&self, query: &Query) -> Vec<PacketDecision> {
         self.lock().query(query)
+    }
+
+    /// Returns the newest decisions behind one, oldest first, and how many others there are. Nothing
+    /// while the record is in use: this never waits.
+    pub(crate) fn newest_behind(
+        &self,
+        after: u64,
+        most: usize,
+    ) -> Option<(Vec<PacketDecision>, u64)> {
+        let record = match self.record.try_lock() {
+            Ok(record) => record,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return None,
+        };
+        let more = record.taken().saturating_sub(after).saturating_sub(most as u64);
+        let query = Query { after: Some(after + more), limit: most, ..Query::default() };
+        Some((record.query(&query), more))
     }
 
     /// Returns what was counted.
