@@ -1,9 +1,9 @@
-// A development server's answers, replayed from a daemon that was asked before. Never part of a build or of a test.
+// A development server's answers, replayed from a file. Never part of a build or of a test.
 import { existsSync, readFileSync } from "node:fs";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Plugin } from "vite";
 
-/** `{"GET /api/v1/status": {...}}`, written with curl from a running face; `dev/record.mjs` does it. */
+/** `{"GET /api/v1/status": {...}}`, as `dev/answers.mjs` writes it. */
 const FILE = "dev/answers.json";
 
 export function recordedAnswers(): Plugin {

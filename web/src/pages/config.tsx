@@ -33,7 +33,7 @@ export function Configuration() {
     if (!old || old.text === old.file.text) draft.set({ file: fresh, text: fresh.text });
   }, [file.value]);
   const check = useCheck(held?.text);
-  const [view, setView] = useState<"form" | "text" | "difference">("form");
+  const [view, setView] = useState<"form" | "text" | "difference">(() => (matchMedia("(max-width: 1100px)").matches ? "form" : "text"));
   const area = useRef<HTMLTextAreaElement>(null);
 
   if (!held) {

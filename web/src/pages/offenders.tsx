@@ -97,15 +97,10 @@ function HoldTable({ list }: { list: string }) {
   useEffect(() => setChosen(new Set()), inputs);
   const picked = value?.items.filter((hold) => chosen.has(hold.subject)) ?? [];
   const columns: Column<Hold>[] = [
-    { key: "subject", title: "Subject", sorts: true, cell: (hold) => <Subject name={hold.subject} /> },
+    { key: "subject", title: "Subject", sorts: true, kind: "name", cell: (hold) => <Whom hold={hold} /> },
     { key: "since", title: "Since", sorts: true, cell: (hold) => <Time at={hold.since} /> },
     { key: "until", title: "Ends", sorts: true, cell: (hold) => <Ends at={hold.until} /> },
-    ...(list === "bans"
-      ? [
-          { key: "nth_ban", title: "In a row", sorts: true, numeric: true, cell: (hold: Hold) => hold.nth_ban || "–" },
-          { key: "ports", title: "Ports", cell: (hold: Hold) => (hold.ports.length ? <code>{hold.ports.join(", ")}</code> : <span class="faint">all</span>) },
-        ]
-      : []),
+    ...(list === "bans" ? [{ key: "nth_ban", title: "In a row", sorts: true, numeric: true, cell: (hold: Hold) => hold.nth_ban || "–" }] : []),
     { key: "reason", title: "Reason", sorts: true, kind: "grow", cell: (hold) => <Reason hold={hold} /> },
     { key: "author", title: "By", sorts: true, cell: (hold) => hold.author },
     ...(mayOrder ? [{ key: "actions", title: "", kind: "actions", cell: (hold: Hold) => <HoldActions hold={hold} /> }] : []),
@@ -138,6 +133,15 @@ function HoldTable({ list }: { list: string }) {
         </>
       )}
     </div>
+  );
+}
+
+function Whom({ hold }: { hold: Hold }) {
+  return (
+    <>
+      <Subject name={hold.subject} />
+      {hold.ports.length > 0 && <span class="block faint">only {hold.ports.join(", ")}</span>}
+    </>
   );
 }
 
@@ -239,7 +243,7 @@ function OffenderTable() {
     every: 20,
   });
   const columns: Column<Offender>[] = [
-    { key: "subject", title: "Subject", sorts: true, cell: (one) => <Subject name={one.subject} /> },
+    { key: "subject", title: "Subject", sorts: true, kind: "name", cell: (one) => <Subject name={one.subject} /> },
     { key: "banned", title: "State", sorts: true, cell: (one) => (one.banned ? <MeasureChip measure="ban" /> : <Chip tone="calm">free</Chip>) },
     { key: "offences", title: "Offences", sorts: true, numeric: true, cell: (one) => count(one.offences) },
     { key: "bans", title: "Bans", sorts: true, numeric: true, cell: (one) => count(one.bans) },

@@ -65,9 +65,9 @@ function ConnectionTable() {
         </Chip>
       ),
     },
-    { key: "peer", title: "Peer", cell: (one) => <Subject name={addressOf(one.peer)} /> },
+    { key: "peer", title: "Peer", kind: "name", cell: (one) => <Subject name={addressOf(one.peer)} /> },
     { key: "peer-port", title: "Its port", numeric: true, cell: (one) => <code>{one.peer.split(":").at(-1)}</code> },
-    { key: "local", title: "Here", cell: (one) => <code>{one.local}</code> },
+    { key: "local", title: "Here", kind: "name", cell: (one) => <code>{one.local}</code> },
     { key: "state", title: "State", cell: (one) => one.state },
     {
       key: "process",

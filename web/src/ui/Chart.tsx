@@ -91,7 +91,7 @@ function options(holder: HTMLElement, lines: Line[]): uPlot.Options {
     cursor: { y: false, points: { size: 6 } },
     scales: { y: { range: (_, __, most) => [0, Math.max(4, most * 1.1)] } },
     axes: [
-      { ...axis, space: 70 },
+      { ...axis, space: 64, size: 28, values: moments },
       { ...axis, size: 48, values: (_, ticks) => ticks.map((tick) => (Number.isInteger(tick) ? short(tick) : "")) },
     ],
     series: [
@@ -107,6 +107,17 @@ function options(holder: HTMLElement, lines: Line[]): uPlot.Options {
     ],
     hooks: { setCursor: [(self) => point(self, holder)] },
   };
+}
+
+const TIME = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
+const DAY = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
+
+/** Names the ticks of the time axis: the day at midnight, else the time. */
+function moments(_: uPlot, ticks: number[]): string[] {
+  return ticks.map((tick) => {
+    const date = new Date(tick * 1000);
+    return date.getHours() === 0 && date.getMinutes() === 0 ? DAY.format(date) : TIME.format(date);
+  });
 }
 
 /** Canvas knows no `light-dark()`: what the browser makes of a colour is asked for. */

@@ -208,11 +208,11 @@ function columns(mayOrder: boolean): Column<Packet>[] {
       ),
     },
     { key: "rule", title: "Rule", cell: (packet) => packet.rule },
-    { key: "source", title: "Source", cell: (packet) => <Subject name={packet.source} /> },
-    { key: "destination", title: "Destination", cell: (packet) => <code>{endpoint(packet.destination, packet.destination_port)}</code> },
+    { key: "source", title: "Source", kind: "name", cell: (packet) => <Subject name={packet.source} /> },
+    { key: "destination", title: "Destination", kind: "name", cell: (packet) => <code>{endpoint(packet.destination, packet.destination_port)}</code> },
     { key: "protocol", title: "Type", cell: (packet) => [packet.protocol, packet.flags, packet.icmp].filter(Boolean).join(" ") },
-    { key: "interface", title: "Through", cell: (packet) => packet.interface ?? "–" },
-    { key: "length", title: "Length", numeric: true, cell: (packet) => `${packet.length} B` },
+    { key: "interface", title: "Through", kind: "extra", cell: (packet) => packet.interface ?? "–" },
+    { key: "length", title: "Length", numeric: true, kind: "extra", cell: (packet) => `${packet.length} B` },
     ...(mayOrder
       ? [
           {

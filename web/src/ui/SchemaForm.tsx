@@ -15,10 +15,18 @@ interface Props {
   disabled: boolean;
 }
 
+/** The order of the reference configuration: what is asked for most comes first; a new table comes last. */
+const ORDER = "guard protect allow firewall services ports throttle ladders traps watch rules scan packets anomaly share web api store metrics remote knock feeds fleet".split(" ");
+
+function rank(key: Key): number {
+  const found = ORDER.indexOf(key.name);
+  return found < 0 ? ORDER.length : found;
+}
+
 export function SchemaForm({ keys, values, set, disabled }: Props) {
   return (
     <div class="schema">
-      {keys.map((key) => (
+      {[...keys].sort((a, b) => rank(a) - rank(b)).map((key) => (
         <Section key={key.name} entry={key} value={at(values, key.name)} path={[key.name]} set={set} disabled={disabled} />
       ))}
     </div>

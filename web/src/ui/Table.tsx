@@ -72,7 +72,7 @@ export function Table<T>({ caption, columns, rows, keyOf, sorting, selection, bu
                 )}
                 {columns.map((column) => (
                   <td role="cell" key={column.key} data-label={column.title} class={`${column.numeric ? "number" : ""} ${column.kind ?? ""}`}>
-                    {column.cell(row)}
+                    <div class="cell">{column.cell(row)}</div>
                   </td>
                 ))}
               </tr>
