@@ -19,6 +19,7 @@ mod trap;
 mod tree;
 mod value;
 mod watch;
+mod web;
 
 use std::{
     collections::BTreeMap,
@@ -93,7 +94,7 @@ section! {
         /// Sister hosts.
         fleet: later::Fleet = later::Fleet::default(),
         /// The web face.
-        web: later::Web = later::Web::default(),
+        web: web::Web = web::Web::default(),
         /// Figures for Prometheus.
         metrics: later::Metrics = later::Metrics::default(),
     }
