@@ -4,6 +4,7 @@
 
 mod anomalies;
 mod bad_input;
+mod browser;
 mod coexistence;
 mod command;
 mod connections;
@@ -27,3 +28,4 @@ mod stream;
 mod tables;
 mod traps;
 mod watches;
+mod web;
