@@ -4,6 +4,7 @@
 
 mod anomalies;
 mod bad_input;
+mod browser;
 mod coexistence;
 mod command;
 mod config_file;
@@ -30,3 +31,4 @@ mod tables;
 mod traps;
 mod watch_views;
 mod watches;
+mod web;

@@ -9,7 +9,7 @@ use std::{
 };
 
 use portguard_core::Span;
-use portguard_linux::{privilege, report};
+use portguard_linux::{memory, privilege, report};
 use portguard_web::{FolderError, OpenError, PasswordError, Role, Settings};
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 use serde_json::json;
@@ -85,6 +85,7 @@ fn run(config: &Config) -> Result<(), Failed> {
         unit: UNIT.to_owned(),
         report: Arc::new(move |text, socket| report::report(&reports, text, Some(socket))),
     };
+    memory::give_large_blocks_back();
     let opened = portguard_web::open(settings).map_err(|error| refused(&error))?;
     become_less(config)?;
     let address = address(config);
