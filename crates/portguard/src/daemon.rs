@@ -13,6 +13,7 @@ mod last_good;
 mod ledger;
 pub(crate) mod load;
 mod restore;
+mod shares;
 mod source;
 mod system;
 
@@ -45,6 +46,7 @@ use self::{
     enforcer::{Enforcer, Work},
     inbox::Inbox,
     ledger::{LedgerThread, Memory},
+    shares::Shares,
     source::{
         connections::Connections,
         listeners::{Heard, Urgency},
@@ -119,6 +121,7 @@ struct Daemon {
     watches: Watches,
     reports: Reports,
     roles: Arc<Roles>,
+    shares: Arc<Shares>,
     shared: Shared,
     threads: Threads,
 }
@@ -191,9 +194,11 @@ impl Daemon {
         let (records, kept) = crossbeam_channel::bounded(ledger::QUEUE_DEPTH);
         let shared = Shared::new(&config, &traps);
         let roles = Arc::new(roles(&config));
+        let shares = Arc::new(Shares::new(config.share_plan(), inbox.clone()));
         let desk = Desk {
             record: shared.record.clone(),
             connections: shared.connections.clone(),
+            shares: shares.clone(),
             about: about.clone(),
             inbox: inbox.clone(),
             reached: enforcer.progress(),
@@ -241,6 +246,7 @@ impl Daemon {
             watches: Watches::default(),
             reports: Reports::default(),
             roles,
+            shares,
             shared,
             threads,
         })
@@ -317,6 +323,8 @@ impl Daemon {
         *self.about.configuration.lock().unwrap_or_else(PoisonError::into_inner) = config.to_toml();
         self.config = config;
         self.reset_guard();
+        let policy = self.config.port_policy();
+        self.shares.configure(self.config.share_plan(), |port| policy.is_never(port));
         self.traps.stop();
         self.traps = Traps::set(self.config.trap_plans(), &self.inbox);
         *self.shared.plans.write().unwrap_or_else(PoisonError::into_inner) = self.traps.plans();
@@ -364,6 +372,7 @@ impl Daemon {
     fn stop(mut self) -> Result<(), Failed> {
         let remove = self.config.guard.on_exit == OnExit::Remove;
         let table = if remove { "the kernel table is removed" } else { "the kernel table stays" };
+        self.shares.stop_all();
         self.traps.stop();
         self.watches.stop();
         self.reports.stop();

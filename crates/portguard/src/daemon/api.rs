@@ -11,6 +11,7 @@ mod outside;
 mod ports;
 mod proposals;
 mod role;
+mod shares;
 mod traffic;
 
 use std::{
@@ -40,6 +41,7 @@ use super::{
     enforcer::{Reached, Requests},
     inbox::Inbox,
     ledger::{SharedReader, Written},
+    shares::Shares,
     source::{connections::Connections, record::PacketRecord},
     system::Signal,
 };
@@ -74,6 +76,7 @@ pub(crate) struct Desk {
     pub(crate) roles: Arc<Roles>,
     pub(crate) record: Arc<PacketRecord>,
     pub(crate) connections: Arc<Connections>,
+    pub(super) shares: Arc<Shares>,
     /// The main thread, which reads the configuration.
     pub(crate) signals: crossbeam_channel::Sender<Signal>,
 }
@@ -176,6 +179,8 @@ fn router() -> OpenApiRouter<Desk> {
         .routes(routes!(proposals::proposals, proposals::decide))
         .routes(routes!(traffic::connections))
         .routes(routes!(traffic::interfaces))
+        .routes(routes!(shares::list, shares::share))
+        .routes(routes!(shares::stop))
         .routes(routes!(ports::open))
         .routes(routes!(ports::close))
         .routes(routes!(ports::posture))
