@@ -20,6 +20,7 @@ mod repair;
 mod reports;
 mod restart;
 mod scan;
+mod share;
 mod story;
 mod traps;
 mod watches;
