@@ -85,8 +85,9 @@ impl ShareStep {
     /// Returns who is behind the step, if it is somebody's.
     pub const fn author(&self) -> Option<Author> {
         match self {
-            Self::Begun { author, .. } | Self::Forbidden { author, .. } => Some(*author),
-            Self::Ended { cause: ShareEnd::Stopped(author) } => Some(*author),
+            Self::Begun { author, .. }
+            | Self::Forbidden { author, .. }
+            | Self::Ended { cause: ShareEnd::Stopped(author) } => Some(*author),
             _ => None,
         }
     }

@@ -94,10 +94,11 @@ struct Shared {
     urgency: Urgency,
     heard: Heard,
     connections: Arc<Connections>,
+    shares: Arc<Shares>,
 }
 
 impl Shared {
-    fn new(config: &Config, traps: &Traps) -> Self {
+    fn new(config: &Config, traps: &Traps, inbox: &Inbox) -> Self {
         Self {
             plans: Arc::new(RwLock::new(traps.plans())),
             protect: Arc::new(RwLock::new(config.protection())),
@@ -106,6 +107,7 @@ impl Shared {
             urgency: Urgency::default(),
             heard: Heard::default(),
             connections: Connections::new(config.fanout_plan()),
+            shares: Arc::new(Shares::new(config.share_plan(), inbox.clone())),
         }
     }
 }
@@ -121,7 +123,6 @@ struct Daemon {
     watches: Watches,
     reports: Reports,
     roles: Arc<Roles>,
-    shares: Arc<Shares>,
     shared: Shared,
     threads: Threads,
 }
@@ -192,13 +193,12 @@ impl Daemon {
         enforcer.start().map_err(|why| Failed::new(Turn::NotEnforced, why))?;
 
         let (records, kept) = crossbeam_channel::bounded(ledger::QUEUE_DEPTH);
-        let shared = Shared::new(&config, &traps);
+        let shared = Shared::new(&config, &traps, &inbox);
         let roles = Arc::new(roles(&config));
-        let shares = Arc::new(Shares::new(config.share_plan(), inbox.clone()));
         let desk = Desk {
             record: shared.record.clone(),
             connections: shared.connections.clone(),
-            shares: shares.clone(),
+            shares: shared.shares.clone(),
             about: about.clone(),
             inbox: inbox.clone(),
             reached: enforcer.progress(),
@@ -246,7 +246,6 @@ impl Daemon {
             watches: Watches::default(),
             reports: Reports::default(),
             roles,
-            shares,
             shared,
             threads,
         })
@@ -324,7 +323,7 @@ impl Daemon {
         self.config = config;
         self.reset_guard();
         let policy = self.config.port_policy();
-        self.shares.configure(self.config.share_plan(), |port| policy.is_never(port));
+        self.shared.shares.configure(self.config.share_plan(), |port| policy.is_never(port));
         self.traps.stop();
         self.traps = Traps::set(self.config.trap_plans(), &self.inbox);
         *self.shared.plans.write().unwrap_or_else(PoisonError::into_inner) = self.traps.plans();
@@ -372,7 +371,7 @@ impl Daemon {
     fn stop(mut self) -> Result<(), Failed> {
         let remove = self.config.guard.on_exit == OnExit::Remove;
         let table = if remove { "the kernel table is removed" } else { "the kernel table stays" };
-        self.shares.stop_all();
+        self.shared.shares.stop_all();
         self.traps.stop();
         self.watches.stop();
         self.reports.stop();

@@ -43,7 +43,7 @@ pub(super) struct Shares {
 /// A share and its thread.
 struct Running {
     row: Arc<Row>,
-    stop: oneshot::Sender<ShareEnd>,
+    end: oneshot::Sender<ShareEnd>,
     thread: JoinHandle<()>,
 }
 
@@ -140,11 +140,11 @@ impl Shares {
         };
         let step = ShareStep::Begun { span: order.span, author: order.author };
         row.note(&self.inbox, step);
-        let (stop, stopped) = oneshot::channel();
-        let thread = thread::start(row.clone(), plan, stopped, self.inbox.clone());
+        let (end, ended) = oneshot::channel();
+        let thread = thread::start(row.clone(), plan, ended, self.inbox.clone());
         let thread = thread.map_err(NotShared::Failed)?;
         let shown = row.shown();
-        running.insert(port.number, Running { row, stop, thread });
+        running.insert(port.number, Running { row, end, thread });
         Ok(shown)
     }
 
@@ -169,9 +169,9 @@ impl Shares {
         let count = ended.len();
         let threads: Vec<_> = ended
             .into_iter()
-            .map(|Running { stop, thread, .. }| {
+            .map(|Running { end, thread, .. }| {
                 // A share that was refused has nobody left to listen.
-                let _ = stop.send(cause);
+                let _ = end.send(cause);
                 thread
             })
             .collect();

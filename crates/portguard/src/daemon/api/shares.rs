@@ -14,9 +14,10 @@ use crate::{
 };
 
 use super::{
-    Desk,
+    Desk, ORDER_PATIENCE,
     answer::Failure,
     ask::with_guard,
+    order::carry_out,
     role::{MayOrder, MayRead},
 };
 
@@ -60,7 +61,10 @@ pub(super) async fn share(
     let allowed = with_guard(&desk, move |guard, _| guard.may_share(port)).await?;
     let order = Order { port, route, span, author, allowed };
     // Looking for the listener and its process takes longer than an answer should.
-    let begun = tokio::task::spawn_blocking(move || desk.shares.start(order)).await;
+    let shares = desk.shares.clone();
+    let begun = tokio::task::spawn_blocking(move || shares.start(order)).await;
+    // Who looks into the journal next finds it there; one that can not be written says so itself.
+    written(&desk).await?;
     match begun.map_err(|error| Failure::unavailable(&error))? {
         Ok(share) => Ok(Json(share)),
         Err(NotShared::Refused(refusal)) => Err(Failure::refused(&refusal)),
@@ -80,5 +84,18 @@ pub(super) async fn stop(
     let stopped = tokio::task::spawn_blocking(move || shares.stop(order.port, author)).await;
     let stopped = stopped.map_err(|error| Failure::unavailable(&error))?;
     stopped.map_err(|refusal| Failure::refused(&refusal))?;
-    Ok(Json(OrderDone { subjects: 1, refused: Vec::new(), unwritten: None, observed_only: false }))
+    let unwritten = written(&desk).await?;
+    Ok(Json(OrderDone { subjects: 1, refused: Vec::new(), unwritten, observed_only: false }))
+}
+
+/// Waits until the ledger has all that was told so far; returns why it has not.
+async fn written(desk: &Desk) -> Result<Option<String>, Failure> {
+    let ((), marks) = carry_out(desk, |_, _| ()).await?;
+    let mut written = desk.written.clone();
+    let reached = written.wait_for(|ledger| ledger.number >= marks.record);
+    Ok(match tokio::time::timeout(ORDER_PATIENCE, reached).await {
+        Ok(Ok(ledger)) => ledger.unwritten.as_ref().map(ToString::to_string),
+        Ok(Err(_)) => Some("the ledger is gone".to_owned()),
+        Err(_) => Some("the ledger takes too long".to_owned()),
+    })
 }
