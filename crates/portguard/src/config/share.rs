@@ -91,9 +91,12 @@ impl Provider {
     }
 
     pub(super) fn pattern(&self) -> Result<UrlPattern, PatternError> {
-        // The first line of a long message says what is wrong, the last one why.
-        let last = |error: &dyn ToString| error.to_string().lines().last().map(str::to_owned);
-        UrlPattern::new(&self.url).map_err(|error| PatternError(last(&error).unwrap_or_default()))
+        UrlPattern::new(&self.url).map_err(|error| {
+            // The last line of a long message says why, the others where.
+            let text = error.to_string();
+            let last = text.lines().last().unwrap_or_default();
+            PatternError(last.trim_start_matches("error: ").trim_end_matches('.').to_owned())
+        })
     }
 }
 
@@ -145,5 +148,26 @@ impl Config {
     /// Returns what sharing needs.
     pub(crate) fn share_plan(&self) -> SharePlan {
         SharePlan { share: self.share.clone(), identity: self.guard.state_dir.join("share_key") }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_route_is_that_of_a_provider_or_of_a_server() {
+        let plan = Config::default().share_plan();
+        let usual = plan.route(None).unwrap();
+        assert_eq!(usual.login.to_string(), "nokey@localhost.run:22");
+        assert_eq!((usual.bind, usual.remote_port), ("localhost", 80));
+        let server = plan.route(Some("me@tunnel.example:2222")).unwrap();
+        assert_eq!((server.bind, server.remote_port, server.login.port), ("", 0, 2222));
+        for (name, expected) in [
+            ("nobody", "`nobody` is no provider; known are localhost.run, or write `user@host`"),
+            ("me@", "`me@` is no login; write it like `user@host` or `user@host:22`"),
+        ] {
+            assert_eq!(plan.route(Some(name)).unwrap_err().to_string(), expected);
+        }
     }
 }
