@@ -16,6 +16,7 @@ mod proposals;
 mod role;
 mod stream;
 mod table;
+mod shares;
 mod traffic;
 mod watches;
 
@@ -46,6 +47,8 @@ use super::{
     inbox::Inbox,
     ledger::{SharedReader, Written},
     source::{connections::Connections, record::PacketRecord, watches::Board},
+    shares::Shares,
+    source::{connections::Connections, record::PacketRecord},
     system::Signal,
 };
 
@@ -86,6 +89,7 @@ pub(crate) struct Desk {
     pub(crate) streams: Arc<Streams>,
     pub(crate) watches: Arc<Board>,
     pub(crate) trials: Arc<Trials>,
+    pub(super) shares: Arc<Shares>,
     /// The main thread, which reads the configuration.
     pub(crate) signals: crossbeam_channel::Sender<Signal>,
 }
@@ -214,6 +218,8 @@ fn router() -> OpenApiRouter<Desk> {
         .routes(routes!(proposals::proposals, proposals::decide))
         .routes(routes!(traffic::connections))
         .routes(routes!(traffic::interfaces))
+        .routes(routes!(shares::list, shares::share))
+        .routes(routes!(shares::stop))
         .routes(routes!(ports::open))
         .routes(routes!(ports::close))
         .routes(routes!(ports::posture))
