@@ -15,6 +15,7 @@ pub(crate) mod rule;
 pub(crate) mod scan;
 pub(crate) mod set;
 pub(crate) mod show;
+pub(crate) mod top;
 pub(crate) mod traffic;
 pub(crate) mod which;
 
@@ -47,7 +48,7 @@ pub(crate) struct Global {
     /// Print JSON.
     #[arg(long, global = true)]
     pub(crate) json: bool,
-    /// Print without colour (nothing here has colour yet; accepted for scripts).
+    /// Show without colour (`top` alone has any); the variable NO_COLOR says the same.
     #[arg(long, global = true)]
     pub(crate) no_color: bool,
     /// Say less.
@@ -71,6 +72,8 @@ pub(crate) enum Command {
     Load,
     /// Show posture, health of every source, counts and enforcement.
     Status,
+    /// Show how things are, live, and take orders from the keyboard (`?` tells the keys).
+    Top,
     /// Ban an address or network.
     Ban {
         #[command(flatten)]

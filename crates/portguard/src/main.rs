@@ -44,6 +44,7 @@ fn run(global: &Global, command: Command) -> Result<ExitCode, Failed> {
         }
         Command::Load => daemon::load::run(&global.config)?,
         Command::Status => ask::status(&client()?, global)?,
+        Command::Top => cli::top::top(global, client)?,
         Command::Ban { whom, ports } => {
             order::hold(&client()?, global, MeasureName::Ban, whom, &ports)?;
         }
