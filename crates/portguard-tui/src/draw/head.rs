@@ -70,16 +70,34 @@ fn health(status: &Status) -> (String, Tone) {
 
 /// Draws the names of the pages.
 pub(super) fn pages(state: &State, pen: &mut Pen, row: Rect) {
-    let mut left = row;
     let room = usize::from(row.width);
-    let full: usize = Page::ALL.iter().map(|page| page.name().len() + 5).sum();
-    let short = full > room + 2 + Page::ALL.len();
-    for (page, number) in Page::ALL.iter().zip(1..) {
-        let name = if short && *page != state.page() { &page.name()[..1] } else { page.name() };
-        let label = if short { format!("{number} {name}") } else { format!(" {number} {name} ") };
+    let labels = |form: Form| Page::ALL.map(|page| label(page, page == state.page(), form));
+    let width = |form| labels(form).iter().map(|label| label.len() + 1).sum::<usize>() - 1;
+    let forms = [Form::Roomy, Form::Plain, Form::Short];
+    let form = forms.into_iter().find(|form| width(*form) <= room).unwrap_or(Form::Short);
+    let mut left = row;
+    for (page, label) in Page::ALL.iter().zip(labels(form)) {
         let tone = if *page == state.page() { Tone::Chosen } else { Tone::Plain };
         left = pen.write(left, &label, tone);
         left = pen.write(left, " ", Tone::Plain);
+    }
+}
+
+/// How much room the names of pages take.
+#[derive(Clone, Copy)]
+enum Form {
+    Roomy,
+    Plain,
+    Short,
+}
+
+fn label(page: Page, is_shown: bool, form: Form) -> String {
+    let number = Page::ALL.iter().position(|known| *known == page).unwrap_or(0) + 1;
+    let name = page.name();
+    match form {
+        Form::Roomy => format!(" {number} {name} "),
+        Form::Short if !is_shown => number.to_string(),
+        Form::Plain | Form::Short => format!("{number} {name}"),
     }
 }
 

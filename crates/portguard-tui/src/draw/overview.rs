@@ -22,7 +22,10 @@ use super::{
 };
 
 /// Columns for names and figures beside the bars.
-const NAMES: u16 = 24;
+const NAMES: u16 = 21;
+
+/// Columns for the highest bar.
+const MOST: u16 = 10;
 
 /// Rows that are left for each of the lower parts, at least.
 const LEAST_ROWS: u16 = 4;
@@ -65,56 +68,82 @@ fn rates(state: &State, pen: &mut Pen, area: Rect, height: u16) {
         let place;
         (place, rest) = split_top(rest, height);
         let (left, right) = split_left(place, NAMES, 1);
+        let (most, right) =
+            if area.width >= WIDE { split_left(right, MOST, 1) } else { (left, right) };
         let (label, _) = split_top(left, 1);
         pen.write(label, name, Tone::Strong);
         let newest = values.last().copied().flatten();
         let figure = newest.map_or("-".to_owned(), |value| value.to_string());
         pen.write_right(label, &format!("{figure}{unit}"), Tone::Plain);
+        let shown = values.iter().rev().take(usize::from(right.width)).flatten();
+        if let Some(greatest) = shown.copied().max().filter(|_| most != left) {
+            pen.write(split_top(most, 1).0, &format!("max {greatest}"), Tone::Faint);
+        }
         spark::draw(pen, right, &values, tone);
     }
 }
 
-/// Returns the counts, each with its name.
-fn counts(status: &Status, data: &Data) -> Vec<(&'static str, String)> {
+/// A count with its name.
+struct Count {
+    name: &'static str,
+    value: String,
+    tone: Tone,
+}
+
+/// Returns the counts; what waits for the operator, or is amiss, stands out.
+fn counts(status: &Status, data: &Data) -> Vec<Count> {
     let held = &status.held;
     let waiting = status.listeners_pending;
+    let proposals = data.proposals.len();
+    let plain = |name, value| Count { name, value, tone: Tone::Plain };
+    let waits = |name, value, is_some: bool| Count {
+        name,
+        value,
+        tone: if is_some { Tone::Warning } else { Tone::Plain },
+    };
     let mut counts = vec![
-        ("banned", format!("{} (+{} for ports)", held.banned, held.banned_for_ports)),
-        ("throttled", format!("{} hard, {} softly", held.throttled_hard, held.throttled_soft)),
-        ("allowed", held.allowed.to_string()),
-        ("protected", held.protected.to_string()),
-        ("offenders", status.offenders.to_string()),
-        ("ports", format!("{} listen, {waiting} wait for approval", status.listeners)),
-        ("by order", status.doors.to_string()),
-        ("proposals", data.proposals.len().to_string()),
-        ("traps", format!("{} set", status.traps_set)),
+        plain("banned", format!("{} (+{} for ports)", held.banned, held.banned_for_ports)),
+        plain("throttled", format!("{} hard, {} softly", held.throttled_hard, held.throttled_soft)),
+        plain("allowed", held.allowed.to_string()),
+        plain("protected", held.protected.to_string()),
+        plain("offenders", status.offenders.to_string()),
+        waits(
+            "ports",
+            format!("{} listen, {waiting} wait for approval", status.listeners),
+            waiting > 0,
+        ),
+        plain("by order", status.doors.to_string()),
+        waits("proposals", proposals.to_string(), proposals > 0),
+        plain("traps", format!("{} set", status.traps_set)),
     ];
-    if status.traps_missing > 0 {
-        counts.push(("traps not set", status.traps_missing.to_string()));
-    }
-    if status.dropped_events > 0 {
-        counts.push(("events dropped", status.dropped_events.to_string()));
-    }
-    if status.record.lost > 0 {
-        counts.push(("packets not seen", status.record.lost.to_string()));
-    }
+    let amiss = [
+        ("traps not set", u64::try_from(status.traps_missing).unwrap_or(u64::MAX)),
+        ("events dropped", status.dropped_events),
+        ("packets not seen", status.record.lost),
+    ];
+    let amiss = amiss.into_iter().filter(|(_, count)| *count > 0);
+    counts.extend(amiss.map(|(name, count)| waits(name, count.to_string(), true)));
     counts
 }
 
 /// Puts as many counts into each line as have room.
-fn packed(counts: &[(&str, String)], columns: usize) -> Vec<Vec<(String, Tone)>> {
+fn packed(counts: &[Count], columns: usize) -> Vec<Vec<(String, Tone)>> {
+    const GAP: &str = "   ";
     let mut packed: Vec<Vec<(String, Tone)>> = Vec::new();
-    let mut taken = usize::MAX;
-    for (name, value) in counts {
-        let more = name.len() + 1 + text::width(value) + 3;
-        if taken.saturating_add(more) > columns + 3 {
-            packed.push(Vec::new());
-            taken = 0;
-        }
-        taken += more;
-        if let Some(line) = packed.last_mut() {
-            line.push((format!("{name} "), Tone::Faint));
-            line.push((format!("{value}   "), Tone::Plain));
+    let mut taken = 0;
+    for Count { name, value, tone } in counts {
+        let words = [(format!("{name} "), Tone::Faint), (value.clone(), *tone)];
+        let needed = name.len() + 1 + text::width(value);
+        match packed.last_mut().filter(|_| taken + GAP.len() + needed <= columns) {
+            Some(line) => {
+                line.push((GAP.to_owned(), Tone::Plain));
+                line.extend(words);
+                taken += GAP.len() + needed;
+            }
+            None => {
+                packed.push(words.into());
+                taken = needed;
+            }
         }
     }
     packed

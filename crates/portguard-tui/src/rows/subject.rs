@@ -144,5 +144,6 @@ pub(crate) fn words(entry: &Entry) -> String {
     parts.push(entry.text.clone());
     parts.extend(entry.evidence.iter().map(|(name, value)| format!("{name}={value}")));
     parts.extend(entry.author.as_ref().map(|author| format!("by {author}")));
+    parts.retain(|part| !part.is_empty());
     parts.join(" ")
 }

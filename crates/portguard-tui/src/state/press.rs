@@ -125,6 +125,9 @@ fn on_page(state: &mut State, key: &Key) -> Option<Act> {
     if let Some(act) = order_key(state, &about, key) {
         return act;
     }
+    if !matches!(key, Key::Up | Key::Down | Key::PageUp | Key::PageDown | Key::Escape) {
+        state.notice = None;
+    }
     match key {
         Key::Char('q') => return Some(Act::Quit),
         Key::Char('?') => state.above = Above::Help(0),
