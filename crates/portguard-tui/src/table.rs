@@ -29,6 +29,7 @@ pub(crate) struct Row {
 /// A cell.
 #[derive(Clone, Debug)]
 pub(crate) struct Cell {
+    /// As it is shown, so that columns are as wide as that and filters find it.
     pub(crate) text: String,
     pub(crate) tone: Tone,
     /// What it is sorted by, if not by its text.
@@ -60,8 +61,8 @@ impl Column {
 }
 
 impl Cell {
-    pub(crate) fn text(text: impl Into<String>) -> Self {
-        Self { text: text.into(), tone: Tone::Plain, rank: None }
+    pub(crate) fn text(text: impl AsRef<str>) -> Self {
+        Self { text: text::harmless(text.as_ref()), tone: Tone::Plain, rank: None }
     }
 
     pub(crate) fn count(count: u64) -> Self {
@@ -69,8 +70,8 @@ impl Cell {
     }
 
     /// A text that is sorted by a number.
-    pub(crate) fn ranked(text: impl Into<String>, rank: u64) -> Self {
-        Self { text: text.into(), tone: Tone::Plain, rank: Some(rank) }
+    pub(crate) fn ranked(text: impl AsRef<str>, rank: u64) -> Self {
+        Self { rank: Some(rank), ..Self::text(text) }
     }
 
     pub(crate) fn toned(mut self, tone: Tone) -> Self {

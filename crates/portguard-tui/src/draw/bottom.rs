@@ -93,25 +93,19 @@ fn keys(state: &State, room: usize) -> String {
         }
         Above::Nothing | Above::Typing(_) => on_page(state),
     };
-    let mut line = String::new();
-    let gap = if room < 70 { " " } else { "  " };
-    for key in keys {
-        let more = text::width(key) + if line.is_empty() { 0 } else { gap.len() };
-        if text::width(&line) + more > room {
-            break;
-        }
-        if !line.is_empty() {
-            line.push_str(gap);
-        }
-        line.push_str(key);
+    let wide = keys.join("  ");
+    if wide.len() <= room {
+        return wide;
     }
-    line
+    let fits = |count: &usize| keys[..*count].join(" ").len() <= room;
+    let most = (0..=keys.len()).rev().find(fits).unwrap_or(0);
+    keys[..most].join(" ")
 }
 
 fn on_page(state: &State) -> Vec<&'static str> {
     let mut keys = vec!["? help", "q quit"];
     if state.page().views().len() > 1 {
-        keys.push("Tab next view");
+        keys.push("Tab view");
     }
     keys.extend_from_slice(match state.view() {
         View::Overview | View::Sources => &["b ban", "L lockdown", "X relax"],
@@ -128,7 +122,7 @@ fn on_page(state: &State) -> Vec<&'static str> {
         View::Proposals => &["A accept", "D dismiss", "b ban"],
     });
     if state.view() != View::Overview {
-        keys.extend_from_slice(&["Enter all about it", "/ filter", "s sort"]);
+        keys.extend_from_slice(&["Enter more", "/ filter", "s sort"]);
     }
     keys.push("space pause");
     keys

@@ -19,11 +19,12 @@ pub(super) fn status(state: &State, pen: &mut Pen, row: Rect) {
     let mut parts = vec![("portguard".to_owned(), Tone::Strong)];
     let is_away = !matches!(state.link, Link::Here);
     match &state.data().status {
+        Some(status) if is_away => {
+            parts.extend(states(status).into_iter().take(2));
+            parts.push(("(not up to date)".to_owned(), Tone::Warning));
+        }
         Some(status) => parts.extend(states(status)),
         None => parts.push(("waiting for the daemon".to_owned(), Tone::Faint)),
-    }
-    if is_away && state.data().status.is_some() {
-        parts.push(("(not up to date)".to_owned(), Tone::Warning));
     }
     let needed = |parts: &[(String, Tone)]| {
         parts.iter().map(|(words, _)| text::width(words) + 2).sum::<usize>()
@@ -158,11 +159,11 @@ fn standing(status: &Status) -> Vec<(String, Tone)> {
     alerts
 }
 
-/// Returns how many rows the alerts get: never more than a fourth of the page.
+/// Returns how many rows the alerts get: never more than a third of the page.
 pub(super) fn alert_height(alerts: &[(String, Tone)], page: Rect) -> u16 {
     let columns = usize::from(page.width);
     let needed: usize = alerts.iter().map(|(line, _)| text::wrapped(line, columns).len()).sum();
-    u16::try_from(needed).unwrap_or(u16::MAX).min(page.height / 4)
+    u16::try_from(needed).unwrap_or(u16::MAX).min(page.height / 3)
 }
 
 /// Draws the alerts.

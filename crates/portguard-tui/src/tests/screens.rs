@@ -94,7 +94,6 @@ fn the_other_views() {
         ("scans", "5\t\t"),
         ("filtered", "4/closed\n"),
         ("help", "?"),
-        ("story", "3\n"),
         ("listener", "2j\n"),
         ("ban", "3b for 2d"),
         ("question", "3b for 2d asked thrice\n"),
@@ -162,6 +161,17 @@ fn a_viewer_sees_everything_and_is_told_why_orders_are_not_permitted() {
         kind: ProblemKind::NotPermitted,
     }))));
     check("not-permitted", &state, USUAL_LOOK, SIZES[0]);
+}
+
+#[test]
+fn a_story_is_told_from_the_newest_on() {
+    let mut state = state(&USUAL);
+    press(&mut state, "3\n");
+    let told = super::world::told(&USUAL);
+    let (ask, answer) = told.iter().find(|(ask, _)| matches!(ask, Ask::Why(_))).unwrap();
+    assert!(state.asks().contains(ask));
+    tell(&mut state, 5_000, ask, answer);
+    check("story", &state, USUAL_LOOK, SIZES[0]);
 }
 
 #[test]
