@@ -11,6 +11,7 @@ pub mod host;
 pub mod program;
 pub mod running;
 pub mod scan;
+pub mod terminal;
 pub mod wiring;
 
 pub use crate::{
@@ -20,5 +21,6 @@ pub use crate::{
     host::Host,
     running::Running,
     scan::{Answer, Finding},
+    terminal::Terminal,
     wiring::Lab,
 };

@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender, TrySendError},
+    sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender},
     thread,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -152,7 +152,7 @@ impl Shell {
         match input {
             Input::Key(key) => {
                 let Some(act) = state.press(key) else { return Ok(None) };
-                return self.act(state, screen, act);
+                return self.act(screen, act);
             }
             Input::Height(rows) => state.apply(Update::Height(rows)),
             Input::Update(update) => {
@@ -170,24 +170,17 @@ impl Shell {
         Ok(None)
     }
 
-    fn act(
-        &self,
-        state: &mut State,
-        screen: &mut Screen,
-        act: Act,
-    ) -> Result<Option<End>, TopError> {
+    fn act(&self, screen: &mut Screen, act: Act) -> Result<Option<End>, TopError> {
         match act {
             Act::Quit => return Ok(Some(End::Quit)),
             Act::Suspend => suspend(screen)?,
             Act::Redraw => screen.redraw()?,
             Act::Give(order) => {
-                if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) =
-                    self.orders.try_send(order)
-                {
-                    let why = "the last order is not answered yet".to_owned();
-                    let why = crate::ask::Unanswered::Away(why, None);
-                    state.apply(Update::Answered(Err(why)));
-                }
+                // There is one at most, and the thread that takes it ends with the program.
+                return match self.orders.try_send(order) {
+                    Ok(()) => Ok(None),
+                    Err(_) => Err(TopError::Broken),
+                };
             }
         }
         Ok(None)
@@ -196,7 +189,7 @@ impl Shell {
 
 /// Stops this process as the shell's Ctrl-Z does, with the terminal given back meanwhile.
 fn suspend(screen: &mut Screen) -> io::Result<()> {
-    screen.pause();
+    Screen::pause();
     emulate_default_handler(SIGTSTP)?;
     screen.resume()
 }

@@ -36,6 +36,8 @@ pub(crate) struct State {
     turned: BTreeMap<Page, usize>,
     pub(crate) above: Above,
     pub(crate) notice: Option<Notice>,
+    /// The order that is on its way; there is one at most.
+    pub(crate) waiting: Option<Box<Order>>,
     /// The height of the screen, in rows.
     height: u16,
 }
@@ -71,8 +73,6 @@ pub(crate) enum Above {
     Typing(Prompt),
     /// An order is asked back.
     Asking(Box<Order>),
-    /// An order is on its way.
-    Waiting(Box<Order>),
     /// The keys are told.
     Help(usize),
     /// All about a row is told.
@@ -204,7 +204,7 @@ impl State {
                 self.unanswered.retain(|(known, _)| !known.is_like(&ask));
                 self.unanswered.push((ask, why));
             }
-            Update::Answered(answer) => self.answered(answer),
+            Update::Answered(answer) => self.answered(&answer),
         }
     }
 
@@ -215,9 +215,9 @@ impl State {
         }
     }
 
-    fn answered(&mut self, answer: Result<OrderDone, Unanswered>) {
-        let Above::Waiting(order) = &self.above else { return };
-        self.notice = Some(match &answer {
+    fn answered(&mut self, answer: &Result<OrderDone, Unanswered>) {
+        let Some(order) = self.waiting.take() else { return };
+        self.notice = Some(match answer {
             Ok(done) if done.observed_only => Notice {
                 tone: Tone::Warning,
                 words: "the daemon only observes: nothing was changed in the kernel".to_owned(),
@@ -233,7 +233,6 @@ impl State {
                 }
             }
         });
-        self.above = Above::Nothing;
     }
 
     /// Takes a key; returns what has to be done.

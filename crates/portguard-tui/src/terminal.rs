@@ -3,10 +3,8 @@
 use std::{
     io::{self, IsTerminal as _, Stdout},
     panic,
-    sync::{
-        Once,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Mutex, MutexGuard, OnceLock, PoisonError},
+    thread::{self, ThreadId},
 };
 
 use ratatui_core::terminal::Terminal;
@@ -22,8 +20,21 @@ use ratatui_crossterm::{
 
 use crate::{draw::draw, look::Look, state::State};
 
-/// Whether the terminal is ours at the moment.
-static IS_TAKEN: AtomicBool = AtomicBool::new(false);
+/// Whose the terminal is at the moment. Whoever draws holds it, so that nothing is drawn after
+/// another thread gave the terminal back.
+static HOLDER: Mutex<Holder> = Mutex::new(Holder::Others);
+
+/// The thread that draws.
+static DRAWS: OnceLock<ThreadId> = OnceLock::new();
+
+/// Whose the terminal is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Holder {
+    /// The shell's, or somebody else's.
+    Others,
+    /// Ours.
+    Dashboard,
+}
 
 /// The terminal while it is ours; dropping it gives it back.
 pub(crate) struct Screen {
@@ -47,22 +58,30 @@ impl Screen {
 
     /// Draws.
     pub(crate) fn draw(&mut self, state: &State, look: Look) -> io::Result<()> {
-        self.terminal.draw(|frame| draw(state, look, frame)).map(|_| ())
+        let holder = holder();
+        match *holder {
+            Holder::Dashboard => self.terminal.draw(|frame| draw(state, look, frame)).map(|_| ()),
+            // Another thread panicked, and the end is near.
+            Holder::Others => Ok(()),
+        }
     }
 
     /// Gives the terminal back for a while.
-    pub(crate) fn pause(&mut self) {
+    pub(crate) fn pause() {
         leave();
     }
 
     /// Takes the terminal over, again if it was given back or taken away.
     pub(crate) fn resume(&mut self) -> io::Result<()> {
-        if IS_TAKEN.swap(true, Ordering::SeqCst) {
+        let mut holder = holder();
+        if *holder == Holder::Dashboard {
             // Whoever ran meanwhile has set the terminal as it likes.
             disable_raw_mode()?;
         }
+        *holder = Holder::Dashboard;
         enable_raw_mode()?;
         execute!(io::stdout(), EnterAlternateScreen, EnableBracketedPaste, Hide)?;
+        drop(holder);
         self.redraw()
     }
 
@@ -80,22 +99,37 @@ impl Drop for Screen {
     }
 }
 
+fn holder() -> MutexGuard<'static, Holder> {
+    HOLDER.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn leave() {
-    if IS_TAKEN.swap(false, Ordering::SeqCst) {
-        // A terminal that is gone needs no restoring.
-        let _ = execute!(io::stdout(), DisableBracketedPaste, LeaveAlternateScreen, Show);
-        let _ = disable_raw_mode();
+    let mut holder = holder();
+    if *holder == Holder::Dashboard {
+        *holder = Holder::Others;
+        give_back();
     }
+}
+
+fn give_back() {
+    // A terminal that is gone needs no restoring.
+    let _ = execute!(io::stdout(), DisableBracketedPaste, LeaveAlternateScreen, Show);
+    let _ = disable_raw_mode();
 }
 
 /// A panic of any thread gives the terminal back first, so that its words can be read.
 fn restore_after_panic() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        let tell = panic::take_hook();
-        panic::set_hook(Box::new(move |panic| {
+    if DRAWS.set(thread::current().id()).is_err() {
+        return;
+    }
+    let tell = panic::take_hook();
+    panic::set_hook(Box::new(move |panic| {
+        if DRAWS.get() == Some(&thread::current().id()) {
+            // It may hold the terminal itself, and draws no more.
+            give_back();
+        } else {
             leave();
-            tell(panic);
-        }));
-    });
+        }
+        tell(panic);
+    }));
 }

@@ -100,7 +100,7 @@ impl View {
             Self::Sources => "sources",
             Self::Ports => "ports",
             Self::Doors => "opened and shut",
-            Self::Rulings => "approvals",
+            Self::Rulings => "approved and denied",
             Self::Bans => "bans",
             Self::Throttled => "throttled",
             Self::Allowed => "allowed",

@@ -73,8 +73,8 @@ impl Questions {
             |wanted: &mut Wanted| !wanted.is_urgent && !wanted.asks.iter().any(is_new);
         let guard = wanted.lock().unwrap_or_else(PoisonError::into_inner);
         let left = due.saturating_duration_since(Instant::now());
-        let waited = changed.wait_timeout_while(guard, left, nothing_new);
-        let (mut wanted, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+        let woken = changed.wait_timeout_while(guard, left, nothing_new);
+        let (mut wanted, timeout) = woken.unwrap_or_else(PoisonError::into_inner);
         if std::mem::take(&mut wanted.is_urgent) || timeout.timed_out() {
             return (wanted.asks.clone(), Round::Whole);
         }

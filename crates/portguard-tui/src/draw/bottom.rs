@@ -24,20 +24,14 @@ pub(super) fn height(state: &State, rest: Rect) -> u16 {
 /// Draws the bottom and returns where the cursor stands, if something is typed.
 pub(super) fn draw(state: &State, pen: &mut Pen, area: Rect) -> Option<(u16, u16)> {
     let (words_area, last) = split_bottom(area, 1);
-    let typed = match &state.above {
-        Above::Typing(prompt) => Some(prompt),
-        _ => None,
-    };
     for (row, (line, tone)) in rows(words_area).zip(words(state, area.width)) {
         pen.write(row, &line, tone);
     }
-    match typed {
-        Some(prompt) => Some(write_prompt(prompt, pen, last)),
-        None => {
-            pen.write(last, &keys(state, usize::from(last.width)), Tone::Faint);
-            None
-        }
+    if let Above::Typing(prompt) = &state.above {
+        return Some(write_prompt(prompt, pen, last));
     }
+    pen.write(last, &keys(state, usize::from(last.width)), Tone::Faint);
+    None
 }
 
 /// Returns what is said above the last row.
@@ -48,12 +42,12 @@ fn words(state: &State, columns: u16) -> Vec<(String, Tone)> {
         said.push((notice.words.clone(), notice.tone));
         said.extend(notice.hint.iter().map(|hint| (format!("hint: {hint}"), Tone::Plain)));
     }
+    if let Some(order) = &state.waiting {
+        said.push((format!("on the way: {}", order.question(&state.live)), Tone::Faint));
+    }
     match &state.above {
         Above::Typing(prompt) => said.push((prompt.form().to_owned(), Tone::Faint)),
         Above::Asking(order) => said.push((order.question(&state.live), Tone::Strong)),
-        Above::Waiting(order) => {
-            said.push((format!("{} (on the way)", order.question(&state.live)), Tone::Faint));
-        }
         _ => {}
     }
     let lines = said.into_iter().flat_map(|(line, tone)| {
@@ -86,7 +80,6 @@ fn write_prompt(prompt: &Prompt, pen: &mut Pen, row: Rect) -> (u16, u16) {
 fn keys(state: &State, room: usize) -> String {
     let keys: Vec<&str> = match &state.above {
         Above::Asking(_) => vec!["y yes, do it", "n no"],
-        Above::Waiting(_) => vec!["waiting for the daemon"],
         Above::Help(_) => vec!["Esc back", "Up Down scroll"],
         Above::Story(_) => {
             vec!["Esc back", "b ban", "u unban", "a allow", "t throttle", "Up Down scroll"]

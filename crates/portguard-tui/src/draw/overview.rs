@@ -33,6 +33,23 @@ const LEAST_ROWS: u16 = 4;
 /// From this width on offenders and ports stand side by side.
 const WIDE: u16 = 72;
 
+const OFFENDERS: [Column; 4] = [
+    Column::text("TOP OFFENDERS", 15, 0),
+    Column::count("OFFENCES", 1),
+    Column::count("BANS", 2),
+    Column::text("NOW", 6, 0),
+];
+
+const PORTS: [Column; 3] =
+    [Column::text("TOP PORTS", 9, 0), Column::count("TURNED AWAY", 0), Column::count("LET IN", 1)];
+
+const EVENTS: [Column; 4] = [
+    Column::text("EVENTS", 8, 0),
+    Column::text("KIND", 8, 0),
+    Column::text("SUBJECT", 12, 1),
+    Column::text("WHAT", 16, 0),
+];
+
 /// Draws the overview.
 pub(super) fn draw(state: &State, pen: &mut Pen, area: Rect) {
     let Some(status) = &state.data().status else { return };
@@ -76,7 +93,9 @@ fn rates(state: &State, pen: &mut Pen, area: Rect, height: u16) {
         let figure = newest.map_or("-".to_owned(), |value| value.to_string());
         pen.write_right(label, &format!("{figure}{unit}"), Tone::Plain);
         let shown = values.iter().rev().take(usize::from(right.width)).flatten();
-        if let Some(greatest) = shown.copied().max().filter(|_| most != left) {
+        if let Some(greatest) =
+            shown.copied().max().filter(|most_of_it| *most_of_it > 0 && most != left)
+        {
             pen.write(split_top(most, 1).0, &format!("max {greatest}"), Tone::Faint);
         }
         spark::draw(pen, right, &values, tone);
@@ -134,16 +153,13 @@ fn packed(counts: &[Count], columns: usize) -> Vec<Vec<(String, Tone)>> {
     for Count { name, value, tone } in counts {
         let words = [(format!("{name} "), Tone::Faint), (value.clone(), *tone)];
         let needed = name.len() + 1 + text::width(value);
-        match packed.last_mut().filter(|_| taken + GAP.len() + needed <= columns) {
-            Some(line) => {
-                line.push((GAP.to_owned(), Tone::Plain));
-                line.extend(words);
-                taken += GAP.len() + needed;
-            }
-            None => {
-                packed.push(words.into());
-                taken = needed;
-            }
+        if let Some(line) = packed.last_mut().filter(|_| taken + GAP.len() + needed <= columns) {
+            line.push((GAP.to_owned(), Tone::Plain));
+            line.extend(words);
+            taken += GAP.len() + needed;
+        } else {
+            packed.push(words.into());
+            taken = needed;
         }
     }
     packed
@@ -170,12 +186,6 @@ fn outstanding(data: &Data, pen: &mut Pen, area: Rect) {
     } else {
         (area, Rect { width: 0, ..area })
     };
-    const OFFENDERS: [Column; 4] = [
-        Column::text("TOP OFFENDERS", 15, 0),
-        Column::count("OFFENCES", 1),
-        Column::count("BANS", 2),
-        Column::text("NOW", 6, 0),
-    ];
     let rows = rows::rows(View::Offenders, data);
     if rows.is_empty() {
         pen.write(split_top(left, 1).0, "TOP OFFENDERS", Tone::Strong);
@@ -184,11 +194,6 @@ fn outstanding(data: &Data, pen: &mut Pen, area: Rect) {
     } else {
         table::write_plain(pen, left, &OFFENDERS, &rows);
     }
-    const PORTS: [Column; 3] = [
-        Column::text("TOP PORTS", 9, 0),
-        Column::count("TURNED AWAY", 0),
-        Column::count("LET IN", 1),
-    ];
     table::write_plain(pen, right, &PORTS, &top_ports(data));
 }
 
@@ -213,12 +218,6 @@ fn top_ports(data: &Data) -> Vec<Row> {
 
 /// Draws the latest journal lines, the newest first.
 fn events(data: &Data, pen: &mut Pen, area: Rect) {
-    const EVENTS: [Column; 4] = [
-        Column::text("EVENTS", 8, 0),
-        Column::text("KIND", 8, 0),
-        Column::text("SUBJECT", 12, 1),
-        Column::text("WHAT", 16, 0),
-    ];
     let mut rows = rows::rows(View::Journal, data);
     rows.truncate(usize::from(area.height));
     table::write_plain(pen, area, &EVENTS, &rows);

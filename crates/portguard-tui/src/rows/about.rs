@@ -2,8 +2,12 @@
 
 use portguard_api::{
     order::LiftedName,
-    port::PortRow,
-    view::{Entry, Hold},
+    packet::Packet,
+    port::{Door, PortRow},
+    proposal::Proposal,
+    traffic::Connection,
+    view::{Entry, Hold, Source, Trap},
+    watch::Watch,
 };
 
 use crate::{ask::List, data::Data, table::Row, text, view::View};
@@ -37,32 +41,9 @@ impl About {
     fn item(view: View, data: &Data, at: usize) -> Option<Self> {
         Some(match view {
             View::Overview => return None,
-            View::Sources => {
-                let source = *super::sources(data).get(at)?;
-                let mut about = Self::default();
-                about.say("source", Some(&source.name));
-                about.say("health", Some(&source.health));
-                about.say("since", source.since.as_ref());
-                about.say("detail", source.detail.as_ref());
-                about
-            }
+            View::Sources => source(super::sources(data).get(at)?),
             View::Ports => listener(data.ports.get(at)?),
-            View::Doors => {
-                let door = data.doors.get(at)?;
-                let mut about = Self {
-                    subject: door.from.clone(),
-                    port: Some(door.port.clone()),
-                    from: door.from.clone(),
-                    ..Self::default()
-                };
-                about.say("port", Some(&door.port));
-                about.say("is", Some(&door.act));
-                about.say("for", door.from.as_ref());
-                about.say("since", Some(&door.since));
-                about.say("until", door.until.as_ref());
-                about.say("by", Some(&door.author));
-                about
-            }
+            View::Doors => door(data.doors.get(at)?),
             View::Rulings => {
                 let ruling = data.rulings.get(at)?;
                 let mut about = Self { listener: Some(ruling.what.clone()), ..Self::default() };
@@ -86,16 +67,7 @@ impl About {
             View::Packets => packet_decision(data.packets.get(at)?),
             View::Connections => connection(data.connections.as_ref()?.items.get(at)?),
             View::Proposals => proposal(data.proposals.get(at)?),
-            View::Traps => {
-                let trap = data.traps.get(at)?;
-                let mut about = Self { subject: trap.last_peer.clone(), ..Self::default() };
-                about.say("trap", Some(&trap.port));
-                about.say("address", Some(&trap.address));
-                about.say("missing", trap.missing.as_ref());
-                about.say("last by", trap.last_peer.as_ref());
-                about.say("last at", trap.last_at.as_ref());
-                about
-            }
+            View::Traps => trap(data.traps.get(at)?),
             View::Watches => watch(data.watches.get(at)?),
             View::Scans => {
                 let scan = data.scans.get(at)?;
@@ -113,6 +85,41 @@ impl About {
         self.facts
             .extend(value.filter(|value| !value.is_empty()).map(|value| (name, value.clone())));
     }
+}
+
+fn source(source: &Source) -> About {
+    let mut about = About::default();
+    about.say("source", Some(&source.name));
+    about.say("health", Some(&source.health));
+    about.say("since", source.since.as_ref());
+    about.say("detail", source.detail.as_ref());
+    about
+}
+
+fn door(door: &Door) -> About {
+    let mut about = About {
+        subject: door.from.clone(),
+        port: Some(door.port.clone()),
+        from: door.from.clone(),
+        ..About::default()
+    };
+    about.say("port", Some(&door.port));
+    about.say("is", Some(&door.act));
+    about.say("for", door.from.as_ref());
+    about.say("since", Some(&door.since));
+    about.say("until", door.until.as_ref());
+    about.say("by", Some(&door.author));
+    about
+}
+
+fn trap(trap: &Trap) -> About {
+    let mut about = About { subject: trap.last_peer.clone(), ..About::default() };
+    about.say("trap", Some(&trap.port));
+    about.say("address", Some(&trap.address));
+    about.say("missing", trap.missing.as_ref());
+    about.say("last by", trap.last_peer.as_ref());
+    about.say("last at", trap.last_at.as_ref());
+    about
 }
 
 fn listener(row: &PortRow) -> About {
@@ -147,7 +154,7 @@ fn hold(hold: &Hold, lift: Option<LiftedName>) -> About {
     About { subject: Some(hold.subject.clone()), lift, ..About::default() }
 }
 
-fn packet_decision(one: &portguard_api::packet::Packet) -> About {
+fn packet_decision(one: &Packet) -> About {
     let mut about = About { subject: Some(one.source.clone()), ..About::default() };
     let port = one.destination_port.filter(|_| matches!(one.protocol.as_str(), "tcp" | "udp"));
     about.port = port.map(|port| format!("{}/{port}", one.protocol));
@@ -163,7 +170,7 @@ fn packet_decision(one: &portguard_api::packet::Packet) -> About {
     about
 }
 
-fn connection(one: &portguard_api::traffic::Connection) -> About {
+fn connection(one: &Connection) -> About {
     let mut about = About { subject: text::address_of(&one.peer), ..About::default() };
     about.say("peer", Some(&one.peer));
     about.say("local", Some(&one.local));
@@ -178,7 +185,7 @@ fn connection(one: &portguard_api::traffic::Connection) -> About {
     about
 }
 
-fn proposal(one: &portguard_api::proposal::Proposal) -> About {
+fn proposal(one: &Proposal) -> About {
     let span = match one.seconds {
         Some(_) => format!("for {}", text::span(one.seconds)),
         None => "forever".to_owned(),
@@ -201,7 +208,7 @@ fn proposal(one: &portguard_api::proposal::Proposal) -> About {
     about
 }
 
-fn watch(watch: &portguard_api::watch::Watch) -> About {
+fn watch(watch: &Watch) -> About {
     let mut about = About::default();
     about.say("watch", Some(&watch.name));
     about.say("rule", Some(&watch.rule));

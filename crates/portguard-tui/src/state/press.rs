@@ -11,6 +11,7 @@ use crate::{
     look::Tone,
     order::Order,
     prompt::{Prompt, Purpose},
+    rows::About,
     table::{Direction, Sorting},
     view::{Page, View},
 };
@@ -32,8 +33,6 @@ pub(super) fn press(state: &mut State, key: Key) -> Option<Act> {
         Above::Nothing => return on_page(state, &key),
         Above::Typing(prompt) => typing(state, prompt, key),
         Above::Asking(order) => return answer(state, order, &key),
-        // One order at a time: nothing is lost by waiting for its answer.
-        Above::Waiting(order) => state.above = Above::Waiting(order),
         Above::Help(scrolled) => {
             if let Some(scrolled) = scroll(state, scrolled, &key) {
                 state.above = Above::Help(scrolled);
@@ -53,7 +52,8 @@ fn typing(state: &mut State, mut prompt: Prompt, key: Key) {
         Key::Escape => return,
         Key::Enter if prompt.purpose == Purpose::Filter => {
             let view = state.view();
-            state.places.entry(view).or_default().filter = prompt.text.trim().to_owned();
+            let place = state.places.entry(view).or_default();
+            prompt.text.trim().clone_into(&mut place.filter);
             return;
         }
         Key::Enter => match prompt.order() {
@@ -77,9 +77,14 @@ fn ask_back(state: &mut State, order: Order) {
 
 fn answer(state: &mut State, order: Box<Order>, key: &Key) -> Option<Act> {
     match key {
+        Key::Char('y' | 'Y') if state.waiting.is_some() => {
+            let words = "the last order is not answered yet".to_owned();
+            state.notice = Some(Notice { tone: Tone::Warning, words, hint: None });
+            state.above = Above::Asking(order);
+        }
         Key::Char('y' | 'Y') => {
             state.notice = None;
-            state.above = Above::Waiting(order.clone());
+            state.waiting = Some(order.clone());
             return Some(Act::Give(*order));
         }
         Key::Char('n' | 'N') | Key::Escape => {
@@ -107,8 +112,9 @@ fn scroll(state: &State, scrolled: usize, key: &Key) -> Option<usize> {
 }
 
 fn on_story(state: &mut State, story: Story, key: &Key) -> Option<Act> {
-    if let Some(act) = order_key(state, &story.about, key) {
-        return act;
+    if let Some(above) = on_order(state.view(), &story.about, key) {
+        put_above(state, above);
+        return None;
     }
     if let Some(scrolled) = scroll(state, story.scrolled, key) {
         state.above = Above::Story(Box::new(Story { scrolled, ..story }));
@@ -122,8 +128,9 @@ fn page_step(state: &State) -> usize {
 
 fn on_page(state: &mut State, key: &Key) -> Option<Act> {
     let about = state.about();
-    if let Some(act) = order_key(state, &about, key) {
-        return act;
+    if let Some(above) = on_order(state.view(), &about, key) {
+        put_above(state, above);
+        return None;
     }
     if !matches!(key, Key::Up | Key::Down | Key::PageUp | Key::PageDown | Key::Escape) {
         state.notice = None;
@@ -146,7 +153,7 @@ fn on_page(state: &mut State, key: &Key) -> Option<Act> {
         Key::Tab => turn(state, 1),
         Key::BackTab => turn(state, state.page().views().len() - 1),
         Key::Escape => escape(state),
-        Key::Enter if about != super::About::default() => {
+        Key::Enter if about != About::default() => {
             state.live.why = None;
             state.above = Above::Story(Box::new(Story { about, scrolled: 0 }));
         }
@@ -226,13 +233,13 @@ fn move_cursor(state: &mut State, key: &Key) {
     place.key = rows.get(next).map(|row| row.key.clone()).filter(|_| !is_newest);
 }
 
-/// Takes a key that leads to an order; nothing if it does not.
-fn order_key(state: &mut State, about: &super::About, key: &Key) -> Option<Option<Act>> {
+/// Returns what a key that leads to an order puts above the page; nothing if it leads to none.
+fn on_order(view: View, about: &About, key: &Key) -> Option<Above> {
     let Key::Char(key) = key else { return None };
     let subject = about.subject.clone();
     let port = about.port.clone();
     let typed = |purpose, text: Option<String>| Above::Typing(Prompt::new(purpose, text));
-    let above = match key {
+    Some(match key {
         'b' => typed(Purpose::Ban, subject),
         'a' => typed(Purpose::Allow, subject),
         't' => typed(Purpose::Throttle, subject.map(|subject| format!("{subject} soft"))),
@@ -242,7 +249,7 @@ fn order_key(state: &mut State, about: &super::About, key: &Key) -> Option<Optio
         'P' => typed(Purpose::Pause, None),
         'A' => approve(about, RulingName::Approve, ProposalVerdict::Accept)?,
         'D' => approve(about, RulingName::Deny, ProposalVerdict::Dismiss)?,
-        'F' if state.view() == View::Rulings => {
+        'F' if view == View::Rulings => {
             typed(Purpose::Rule(RulingName::Forget), Some(about.listener.clone()?))
         }
         'L' => posture(PostureName::Lockdown),
@@ -250,17 +257,19 @@ fn order_key(state: &mut State, about: &super::About, key: &Key) -> Option<Optio
         'C' => posture(PostureName::Confirm),
         'R' => posture(PostureName::Rollback),
         _ => return None,
-    };
+    })
+}
+
+fn put_above(state: &mut State, above: Above) {
     state.notice = None;
     match above {
         Above::Asking(order) => ask_back(state, *order),
         above => state.above = above,
     }
-    Some(None)
 }
 
 /// Asks back at once where it is known whom and what; else it is typed.
-fn lift(about: &super::About) -> Above {
+fn lift(about: &About) -> Above {
     match (&about.subject, about.lift) {
         (Some(subject), Some(measure)) => {
             let order = LiftOrder { measure, subject: Some(subject.clone()) };
@@ -278,7 +287,7 @@ fn close_words(port: String, from: Option<&str>) -> String {
 }
 
 /// Says yes or no to a proposed rule, or to a listener.
-fn approve(about: &super::About, listener: RulingName, proposal: ProposalVerdict) -> Option<Above> {
+fn approve(about: &About, listener: RulingName, proposal: ProposalVerdict) -> Option<Above> {
     if let Some((id, what)) = &about.proposal {
         let order = ProposalOrder { id: *id, verdict: proposal };
         return Some(Above::Asking(Box::new(Order::Decide(order, what.clone()))));

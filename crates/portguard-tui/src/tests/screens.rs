@@ -4,7 +4,11 @@
 use std::{fs, path::Path};
 
 use portguard_api::{Problem, ProblemKind};
-use ratatui_core::{backend::TestBackend, buffer::Buffer, terminal::Terminal};
+use ratatui_core::{
+    backend::TestBackend,
+    buffer::{Buffer, Cell},
+    terminal::Terminal,
+};
 use serde_json::json;
 
 use crate::{
@@ -32,7 +36,7 @@ pub(super) fn drawn(state: &State, look: Look, (columns, rows): (u16, u16)) -> B
 fn text(buffer: &Buffer) -> String {
     let width = usize::from(buffer.area.width).max(1);
     let lines = buffer.content.chunks(width).map(|cells| {
-        let line: String = cells.iter().map(|cell| cell.symbol()).collect();
+        let line: String = cells.iter().map(Cell::symbol).collect();
         format!("{}\n", line.trim_end())
     });
     lines.collect()

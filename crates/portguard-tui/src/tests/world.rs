@@ -27,19 +27,9 @@ pub(super) const USUAL: Names =
 pub(super) fn told(names: &Names) -> Vec<(Ask, Value)> {
     let Names { word, subject, number, at } = *names;
     let port = format!("tcp/{}", number % 60_000);
-    let hold = |subject: &str, measure: &str, left: Value, nth: u64| {
-        json!({"subject": subject, "measure": measure, "ports": [], "since": at,
-            "until": null, "seconds_left": left, "nth_ban": nth, "author": "guard",
-            "reason": "trap tcp/23", "enforced": true})
-    };
-    let bans = [
-        hold(subject, "ban", json!(14_399), 2),
-        hold("198.51.100.0/24", "ban", Value::Null, 0),
-        hold("2001:db8:5::/64", "ban", json!(86_400), 1),
-    ];
-    let page = |items: &[Value]| json!({ "items": items });
-    let list = |list: List, items: &[Value]| (Ask::Holds(list), page(items));
-    vec![
+    let mut told = lists(names);
+    told.extend(watchers(names));
+    told.extend([
         (Ask::Status, status(names)),
         (Ask::Entries(None), json!(entries(names))),
         (
@@ -73,18 +63,6 @@ pub(super) fn told(names: &Names) -> Vec<(Ask, Value)> {
             json!([{"what": format!("exe:/usr/sbin/{word} user:www-data"),
             "approved": true, "since": at, "author": "operator (uid 0)"}]),
         ),
-        list(List::Bans, &bans),
-        list(List::ThrottledHard, &[hold("192.0.2.44", "throttle-hard", json!(3_600), 0)]),
-        list(List::ThrottledSoft, &[hold("192.0.2.45", "throttle-soft", json!(60), 0)]),
-        list(List::Allowed, &[hold("198.51.100.7", "allow", Value::Null, 0)]),
-        list(List::Protected, &[hold("10.0.0.1", "protect", Value::Null, 0)]),
-        (
-            Ask::Offenders,
-            page(&[
-                json!({"subject": subject, "offences": number, "bans": 2, "first": at, "last": at, "banned": true}),
-                json!({"subject": "192.0.2.44", "offences": 3, "bans": 1, "first": at, "last": at, "banned": false}),
-            ]),
-        ),
         (
             Ask::Proposals,
             json!([{"id": number, "subject": subject, "measure": "throttle-hard",
@@ -99,6 +77,20 @@ pub(super) fn told(names: &Names) -> Vec<(Ask, Value)> {
             "pid": 812, "process": word, "user": "www-data", "received": 20_480,
             "sent": number, "since": at, "seconds": 93}]}),
         ),
+        (Ask::Why(subject.to_owned()), why(names)),
+        (
+            Ask::Lockdown,
+            json!({"closed": false, "kept": [], "kept_more": 2, "confirm_within": 60,
+            "unreachable": [listener(&port, "open", "posture", word, None)]}),
+        ),
+    ]);
+    told
+}
+
+/// Returns the traps, watches and scans.
+fn watchers(names: &Names) -> Vec<(Ask, Value)> {
+    let Names { word, subject, number, at } = *names;
+    vec![
         (
             Ask::Traps,
             json!([
@@ -121,11 +113,36 @@ pub(super) fn told(names: &Names) -> Vec<(Ask, Value)> {
             "set": "throttle-hard", "remove_after": 3_600, "found": number,
             "last_subject": subject}]),
         ),
-        (Ask::Why(subject.to_owned()), why(names)),
+    ]
+}
+
+/// Returns who is held, and who misbehaved.
+fn lists(names: &Names) -> Vec<(Ask, Value)> {
+    let Names { subject, number, at, .. } = *names;
+    let hold = |subject: &str, measure: &str, left: Value, nth: u64| {
+        json!({"subject": subject, "measure": measure, "ports": [], "since": at,
+            "until": null, "seconds_left": left, "nth_ban": nth, "author": "guard",
+            "reason": "trap tcp/23", "enforced": true})
+    };
+    let bans = [
+        hold(subject, "ban", json!(14_399), 2),
+        hold("198.51.100.0/24", "ban", Value::Null, 0),
+        hold("2001:db8:5::/64", "ban", json!(86_400), 1),
+    ];
+    let page = |items: &[Value]| json!({ "items": items });
+    let list = |list: List, items: &[Value]| (Ask::Holds(list), page(items));
+    vec![
+        list(List::Bans, &bans),
+        list(List::ThrottledHard, &[hold("192.0.2.44", "throttle-hard", json!(3_600), 0)]),
+        list(List::ThrottledSoft, &[hold("192.0.2.45", "throttle-soft", json!(60), 0)]),
+        list(List::Allowed, &[hold("198.51.100.7", "allow", Value::Null, 0)]),
+        list(List::Protected, &[hold("10.0.0.1", "protect", Value::Null, 0)]),
         (
-            Ask::Lockdown,
-            json!({"closed": false, "kept": [], "kept_more": 2, "confirm_within": 60,
-            "unreachable": [listener(&port, "open", "posture", word, None)]}),
+            Ask::Offenders,
+            page(&[
+                json!({"subject": subject, "offences": number, "bans": 2, "first": at, "last": at, "banned": true}),
+                json!({"subject": "192.0.2.44", "offences": 3, "bans": 1, "first": at, "last": at, "banned": false}),
+            ]),
         ),
     ]
 }
