@@ -125,7 +125,7 @@ fn a_lockdown_is_told_confirmed_and_rolled_back() {
     terminal.wait_for_text("posture closed");
     terminal.press(&["C"]);
     yes(&terminal, "confirm: keep the change that waits");
-    terminal.wait_for("nothing waits", |screen| !screen.contains("rolls back"));
+    terminal.wait_for("nothing waits", |screen| !screen.contains("C confirms"));
     assert_eq!(story.json(&["status"])["posture"], "closed");
 }
 
