@@ -5,8 +5,8 @@ mod words;
 use std::{fmt, net::IpAddr, sync::Arc};
 
 use crate::{
-    DoorAct, Evidence, Family, Grade, Health, List, Owner, Port, Posture, Process, Proposal, Reach,
-    Refusal, Ruling, Severity, Strength, Subject, Timestamp, Until,
+    DoorAct, Evidence, FaceUser, Family, Grade, Health, List, Owner, Port, Posture, Process,
+    Proposal, Reach, Refusal, Ruling, Severity, Strength, Subject, Timestamp, Until,
 };
 
 /// One line of the journal.
@@ -161,6 +161,13 @@ pub enum Note {
         /// Who undid it; `None` if nobody confirmed it in time.
         author: Option<Author>,
     },
+    /// The configuration file was written.
+    File {
+        /// Where it lies.
+        path: Arc<str>,
+        /// What was done to it.
+        deed: FileDeed,
+    },
     /// The wall clock jumped; no duration changed.
     ClockStepped {
         /// How far, forwards if above zero.
@@ -218,6 +225,17 @@ pub enum Note {
     },
 }
 
+/// What was done to the configuration file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileDeed {
+    /// Somebody changed it through a face.
+    Changed(Author),
+    /// What was changed in it was rolled back, and it has its former text again.
+    Restored,
+    /// What was changed in it was rolled back, but somebody has written it since: it stays.
+    LeftAlone,
+}
+
 /// What is done to a subject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Measure {
@@ -270,6 +288,8 @@ pub enum Author {
     Guard,
     /// An operator over the control socket, with this user id.
     Operator(u32),
+    /// An operator who came through the web face, which vouches for the name.
+    Web(FaceUser),
     /// An administrator who changed our sets with another program (`nft`).
     Administrator,
     /// The configuration.
@@ -283,6 +303,7 @@ impl fmt::Display for Author {
         match self {
             Self::Guard => f.write_str("guard"),
             Self::Operator(uid) => write!(f, "operator (uid {uid})"),
+            Self::Web(user) => write!(f, "web:{user}"),
             Self::Administrator => f.write_str("administrator"),
             Self::Configuration => f.write_str("configuration"),
             Self::Import => f.write_str("import"),
@@ -388,6 +409,7 @@ impl Note {
             Self::Awaiting { .. } => "awaiting",
             Self::Confirmed { .. } => "confirmed",
             Self::RolledBack { .. } => "rolled-back",
+            Self::File { .. } => "configuration-file",
             Self::ClockStepped { .. } => "clock-stepped",
             Self::Ruling(_) => "ruling",
             Self::Anomaly { .. } => "anomaly",
@@ -407,6 +429,7 @@ impl Note {
             | Self::Awaiting { .. }
             | Self::ClockStepped { .. }
             | Self::RolledBack { .. }
+            | Self::File { deed: FileDeed::Restored | FileDeed::LeftAlone, .. }
             | Self::Proposed(_)
             | Self::Anomaly { .. }
             | Self::Listener { reach: Reach::Pending, .. }

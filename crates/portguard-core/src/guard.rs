@@ -307,6 +307,23 @@ impl Guard {
         all
     }
 
+    /// Returns up to `most` offenders behind `after` in the order of the subjects, each with whether
+    /// it is banned.
+    pub fn offenders_after(
+        &self,
+        after: Option<Subject>,
+        most: usize,
+    ) -> Vec<(Subject, Offender, bool)> {
+        let page = self.offenders.after(after).take(most);
+        page.map(|(subject, past)| (*subject, *past, self.is_banned(*subject))).collect()
+    }
+
+    /// Returns whether a ban reaches the whole subject, be it for certain ports only.
+    pub fn is_banned(&self, subject: Subject) -> bool {
+        self.register.roll(List::Ban).covering(subject).is_some()
+            || self.register.port_bans.covering(subject).is_some()
+    }
+
     /// Returns up to `most` holds of a list behind `after`, in the order of the subjects.
     pub fn holds(&self, list: List, after: Option<Subject>, most: usize) -> Vec<(Subject, Hold)> {
         let whole = self.register.roll(list).holds().after(after);

@@ -10,6 +10,7 @@ pub mod element;
 pub mod entry;
 pub mod event;
 pub mod exposure;
+pub mod face;
 pub mod guard;
 pub mod ladder;
 pub mod listener;
@@ -32,9 +33,10 @@ pub use door::{
     RiskyChange, Ruling, Service, Standing, UnitDoor, UnitGroup, everybody,
 };
 pub use element::{Change, Demand, Element, List, Strength, Until};
-pub use entry::{Author, Decision, Entry, Level, Measure, Note, Release, ReleaseCause};
+pub use entry::{Author, Decision, Entry, FileDeed, Level, Measure, Note, Release, ReleaseCause};
 pub use event::{Event, Evidence, Fact, Grade, Health, ListedHold, Offence, Process};
 pub use exposure::Reach;
+pub use face::{FaceUser, FaceUserError};
 pub use guard::{
     Caps, Command, Desired, Done, DoorHold, Exposure, Guard, Hold, Lifted, MOST_PORTS_OF_A_BAN,
     Offender, Policy, PortOrder, Refusal, Snapshot, SourceState, TrapState,

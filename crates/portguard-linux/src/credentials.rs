@@ -34,11 +34,17 @@ pub fn is_member(peer: &Credentials, group: u32) -> bool {
 
 /// Returns the number of a group of `/etc/group`.
 pub fn group_id(name: &str) -> Option<u32> {
-    find_group(&std::fs::read_to_string("/etc/group").ok()?, name)
+    find_number(&std::fs::read_to_string("/etc/group").ok()?, name)
 }
 
-/// Returns the number of a group in the text of a group file (group(5)).
-fn find_group(text: &str, name: &str) -> Option<u32> {
+/// Returns the number of a user of `/etc/passwd`.
+pub fn user_id(name: &str) -> Option<u32> {
+    find_number(&std::fs::read_to_string("/etc/passwd").ok()?, name)
+}
+
+/// Returns the number of a name in the text of a file of users or groups, which both have it third
+/// (passwd(5), group(5)).
+fn find_number(text: &str, name: &str) -> Option<u32> {
     text.lines().find_map(|line| {
         let mut fields = line.split(':');
         let found = fields.next()? == name;
@@ -125,8 +131,8 @@ mod tests {
     #[test]
     fn groups_are_found_by_name() {
         let text = "root:x:0:\nportguard:x:998:alice,bob\nbroken\n";
-        assert_eq!(find_group(text, "portguard"), Some(998));
-        assert_eq!(find_group(text, "port"), None);
-        assert_eq!(find_group(text, "broken"), None);
+        assert_eq!(find_number(text, "portguard"), Some(998));
+        assert_eq!(find_number(text, "port"), None);
+        assert_eq!(find_number(text, "broken"), None);
     }
 }

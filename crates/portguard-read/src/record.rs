@@ -155,7 +155,7 @@ impl Record {
     pub fn query(&self, query: &Query) -> Vec<PacketDecision> {
         let wanted = Wanted::new(self, query);
         let first = self.first();
-        let begin = query.after.map_or(0, |after| (after + 1).saturating_sub(first));
+        let begin = query.after.map_or(0, |after| after.saturating_add(1).saturating_sub(first));
         let begin = usize::try_from(begin).unwrap_or(usize::MAX).min(self.entries.len());
         let numbered = self.entries.range(begin..).zip(first + begin as u64..);
         let matching = numbered.filter(|(entry, _)| wanted.takes(entry));

@@ -188,6 +188,7 @@ impl ToSql for Column<Author> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         Ok(match self.0 {
             Author::Operator(uid) => ToSqlOutput::from(format!("{OPERATOR}{uid}")),
+            Author::Web(user) => ToSqlOutput::from(format!("{WEB}{user}")),
             Author::Guard => ToSqlOutput::from("guard"),
             Author::Administrator => ToSqlOutput::from("administrator"),
             Author::Configuration => ToSqlOutput::from("configuration"),
@@ -199,12 +200,19 @@ impl ToSql for Column<Author> {
 /// Precedes the operator's user id.
 const OPERATOR: &str = "operator:";
 
+/// Precedes the name of the web face's user.
+const WEB: &str = "web:";
+
 impl FromSql for Column<Author> {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
         let text = value.as_str()?;
         if let Some(uid) = text.strip_prefix(OPERATOR) {
             let uid = uid.parse().map_err(|_| FromSqlError::InvalidType)?;
             return Ok(Self(Author::Operator(uid)));
+        }
+        if let Some(user) = text.strip_prefix(WEB) {
+            let user = user.parse().map_err(|_| FromSqlError::InvalidType)?;
+            return Ok(Self(Author::Web(user)));
         }
         match text {
             "guard" => Ok(Self(Author::Guard)),
@@ -380,6 +388,7 @@ mod tests {
         assert!(Column::<Level>::column_result(text).is_err());
         assert!(Column::<Author>::column_result(text).is_err());
         assert!(Column::<Author>::column_result(ValueRef::Text(b"operator:-1")).is_err());
+        assert!(Column::<Author>::column_result(ValueRef::Text(b"web:")).is_err());
         assert!(Column::<Pairs>::column_result(text).is_err());
     }
 }

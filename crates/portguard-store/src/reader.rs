@@ -157,6 +157,15 @@ impl Reader {
         Ok(query::entries(self.connection()?, query)?)
     }
 
+    /// Returns the number of the newest journal line; 0 if there is none.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn newest_entry(&mut self) -> Result<i64, ReadError> {
+        let newest = "SELECT coalesce(max(id), 0) FROM entries";
+        Ok(self.connection()?.query_row(newest, [], |row| row.get(0))?)
+    }
+
     /// Returns all that is known of `subject`, of the networks around it and of those inside it.
     ///
     /// # Errors

@@ -113,6 +113,11 @@ impl Guard {
         self.enforced = Enforced { generation, failure };
     }
 
+    /// Returns the generation that the kernel has reached.
+    pub fn enforced_generation(&self) -> u64 {
+        self.enforced.generation
+    }
+
     /// Returns whether the kernel has taken over the change of this generation.
     pub fn is_enforced(&self, generation: u64) -> bool {
         generation <= self.enforced.generation && self.enforced.failure.is_none()

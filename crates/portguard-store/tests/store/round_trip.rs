@@ -83,6 +83,7 @@ fn every_decision_and_author_tells_its_story() {
         ),
         (Measure::Ban, Author::Configuration, "ban by configuration"),
         (Measure::Ban, Author::Import, "ban by import"),
+        (Measure::Ban, Author::Web("alice".parse().unwrap()), "ban by web:alice"),
     ] {
         let decision = Decision {
             subject: subject("192.0.2.7"),

@@ -1,17 +1,23 @@
 //! The control socket: HTTP and JSON on a unix socket, on a thread and a runtime of its own.
 //!
-//! Who asks is told by the kernel (`SO_PEERCRED`), never by the request. Every order leads to
+//! Who asks is told by the kernel (`SO_PEERCRED`), never by the request; only the web face, which
+//! has a socket of its own, vouches for its users. Every order leads to
 //! `Guard::handle_command`, and is answered when the kernel and the ledger have it.
 
 mod answer;
 mod ask;
+mod config;
+mod description;
 mod log;
 mod order;
 mod outside;
 mod ports;
 mod proposals;
 mod role;
+mod stream;
+mod table;
 mod traffic;
+mod watches;
 
 use std::{
     os::unix::{fs::PermissionsExt as _, net::UnixListener as StdListener},
@@ -29,10 +35,9 @@ use axum::{
 };
 use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 use tokio::{
-    net::UnixListener,
+    net::{UnixListener, UnixStream},
     sync::{Semaphore, watch},
 };
-use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
@@ -40,15 +45,18 @@ use super::{
     enforcer::{Reached, Requests},
     inbox::Inbox,
     ledger::{SharedReader, Written},
-    source::{connections::Connections, record::PacketRecord},
+    source::{connections::Connections, record::PacketRecord, watches::Board},
     system::Signal,
 };
 
-pub(crate) use role::Roles;
+pub(crate) use role::{Roles, WEB_USER};
+pub(crate) use stream::Streams;
+pub(crate) use table::Tables;
+pub(crate) use watches::Trials;
 
-use role::Role;
+use role::{Role, Trust};
 
-/// How many connections may be open at once; further ones are hung up on. A face
+/// How many connections each socket may have at once; further ones are hung up on. A face
 /// holds one or two, so this is far more than the faces of one host have.
 const MOST_CONNECTIONS: usize = 128;
 
@@ -74,6 +82,10 @@ pub(crate) struct Desk {
     pub(crate) roles: Arc<Roles>,
     pub(crate) record: Arc<PacketRecord>,
     pub(crate) connections: Arc<Connections>,
+    pub(crate) tables: Arc<Tables>,
+    pub(crate) streams: Arc<Streams>,
+    pub(crate) watches: Arc<Board>,
+    pub(crate) trials: Arc<Trials>,
     /// The main thread, which reads the configuration.
     pub(crate) signals: crossbeam_channel::Sender<Signal>,
 }
@@ -108,63 +120,82 @@ pub(crate) fn listen(path: &Path) -> Result<StdListener, ListenError> {
     Ok(listener)
 }
 
+/// The daemon's sockets.
+pub(crate) struct Sockets {
+    /// Everybody's; the peer's credentials decide.
+    pub(crate) control: StdListener,
+    /// The web face's, which vouches for its users.
+    pub(crate) web: StdListener,
+}
+
 /// Answers until the process ends.
-pub(crate) fn serve(listener: StdListener, desk: Desk) -> std::io::Result<()> {
+pub(crate) fn serve(sockets: Sockets, desk: Desk) -> std::io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(4)
         .build()?;
     runtime.block_on(async move {
-        let listener = UnixListener::from_std(listener)?;
-        let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
-        let places_of_strangers = Arc::new(Semaphore::new(MOST_STRANGERS));
-        let (router, description) = routes(desk.clone());
+        let (control, web) =
+            (UnixListener::from_std(sockets.control)?, UnixListener::from_std(sockets.web)?);
+        let roles = desk.roles.clone();
+        let (router, description) = routes(desk);
         let router = with_description(router, &description);
-        loop {
-            let Ok((stream, _)) = listener.accept().await else {
-                // Out of descriptors or memory: let some connections end first.
-                tokio::time::sleep(Duration::from_millis(100)).await;
-                continue;
-            };
-            let role = desk.roles.of(&stream);
-            let place = match role {
-                Role::Nobody => places_of_strangers.clone().try_acquire_owned(),
-                Role::Reader | Role::Operator(_) => places.clone().try_acquire_owned(),
-            };
-            let Ok(place) = place else { continue };
-            let service = TowerToHyperService::new(router.clone().layer(Extension(role)));
-            tokio::spawn(async move {
-                let connection = hyper::server::conn::http1::Builder::new()
-                    .timer(hyper_util::rt::TokioTimer::new())
-                    .header_read_timeout(Duration::from_secs(30))
-                    .serve_connection(TokioIo::new(stream), service);
-                // A peer that hangs up in the middle is its own affair.
-                let _ = connection.await;
-                drop(place);
-            });
-        }
+        let of_face = |stream: &UnixStream| roles.of_face(stream);
+        let of_peer = |stream: &UnixStream| roles.of(stream);
+        tokio::join!(accept(web, &router, of_face), accept(control, &router, of_peer));
+        Ok(())
     })
 }
 
-#[derive(OpenApi)]
-#[openapi(info(
-    title = "Portguard control socket",
-    description = "HTTP over the unix socket of the daemon. The peer's user and groups decide \
-                   what it may ask: members of api.group may read, root and members of \
-                   api.operators may order."
-))]
-struct Description;
+/// Takes connections for ever.
+async fn accept(listener: UnixListener, router: &Router, trust: impl Fn(&UnixStream) -> Trust) {
+    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    let places_of_strangers = Arc::new(Semaphore::new(MOST_STRANGERS));
+    loop {
+        let Ok((stream, _)) = listener.accept().await else {
+            // Out of descriptors or memory: let some connections end first.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            continue;
+        };
+        let trust = trust(&stream);
+        let place = match trust {
+            Trust::Peer(Role::Nobody) => places_of_strangers.clone().try_acquire_owned(),
+            Trust::Peer(_) | Trust::Face => places.clone().try_acquire_owned(),
+        };
+        let Ok(place) = place else { continue };
+        let service = TowerToHyperService::new(router.clone().layer(Extension(trust)));
+        tokio::spawn(async move {
+            let connection = hyper::server::conn::http1::Builder::new()
+                .timer(hyper_util::rt::TokioTimer::new())
+                .header_read_timeout(Duration::from_secs(30))
+                .serve_connection(TokioIo::new(stream), service);
+            // A peer that hangs up in the middle is its own affair.
+            let _ = connection.await;
+            drop(place);
+        });
+    }
+}
 
 fn router() -> OpenApiRouter<Desk> {
-    OpenApiRouter::with_openapi(Description::openapi())
+    OpenApiRouter::with_openapi(description::begin())
         .routes(routes!(ask::status))
         .routes(routes!(ask::list))
         .routes(routes!(ask::offenders))
+        .routes(routes!(table::holds))
+        .routes(routes!(table::offenders))
+        .routes(routes!(stream::stream))
+        .routes(routes!(watches::watches))
+        .routes(routes!(watches::scans))
+        .routes(routes!(watches::try_rule))
         .routes(routes!(ask::check))
         .routes(routes!(ask::why))
         .routes(routes!(ask::traps))
         .routes(routes!(ask::events))
-        .routes(routes!(ask::config))
+        .routes(routes!(config::config))
+        .routes(routes!(config::read_file, config::write_file))
+        .routes(routes!(config::schema))
+        .routes(routes!(config::check))
+        .routes(routes!(config::edit))
         .routes(routes!(order::hold))
         .routes(routes!(order::hold_many))
         .routes(routes!(order::lift))
@@ -185,18 +216,21 @@ fn router() -> OpenApiRouter<Desk> {
 }
 
 fn routes(desk: Desk) -> (Router, utoipa::openapi::OpenApi) {
-    let (router, description) = router().split_for_parts();
+    let (router, mut description) = router().split_for_parts();
+    description::complete(&mut description);
     let router = router.layer(DefaultBodyLimit::max(LARGEST_REQUEST)).with_state(desk);
     (router, description)
 }
 
 fn with_description(router: Router, description: &utoipa::openapi::OpenApi) -> Router {
     let text = description.to_pretty_json().unwrap_or_default();
-    router.route(
-        "/v1/openapi.json",
-        get(move || async move {
-            let json = HeaderValue::from_static("application/json");
-            ([(CONTENT_TYPE, json)], text).into_response()
-        }),
-    )
+    router
+        .route(
+            "/v1/openapi.json",
+            get(move || async move {
+                let json = HeaderValue::from_static("application/json");
+                ([(CONTENT_TYPE, json)], text).into_response()
+            }),
+        )
+        .layer(axum::middleware::map_response(description::as_problem))
 }

@@ -22,8 +22,16 @@ impl Failure {
         Self::new(error, None, ProblemKind::Usage)
     }
 
+    pub(super) fn usage_with(error: &impl ToString, hint: &str) -> Self {
+        Self::new(error, Some(hint.to_owned()), ProblemKind::Usage)
+    }
+
     pub(super) fn refused(refusal: &Refusal) -> Self {
         Self::new(&refusal.why, refusal.hint.clone(), ProblemKind::Refused)
+    }
+
+    pub(super) fn refused_with(why: &impl ToString, hint: &str) -> Self {
+        Self::new(why, Some(hint.to_owned()), ProblemKind::Refused)
     }
 
     pub(super) fn not_permitted(what: &str, group: &str) -> Self {

@@ -71,9 +71,14 @@ pub(super) async fn status(
     _: MayRead,
     State(desk): State<Desk>,
 ) -> Result<Json<view::Status>, Failure> {
+    Ok(Json(current_status(&desk).await?))
+}
+
+/// Returns the state of the guard.
+pub(super) async fn current_status(desk: &Desk) -> Result<view::Status, Failure> {
     let kernel = desk.kernel.state().await;
-    let snapshot = with_guard(&desk, Guard::snapshot).await?;
-    Ok(Json(compose_status(&desk, &snapshot, &kernel)))
+    let snapshot = with_guard(desk, Guard::snapshot).await?;
+    Ok(compose_status(desk, &snapshot, &kernel))
 }
 
 fn compose_status(
@@ -138,19 +143,12 @@ pub(super) async fn list(
     Path(name): Path<String>,
     Query(paging): Query<Paging>,
 ) -> Result<Json<Page<view::Hold>>, Failure> {
-    let list = match name.as_str() {
-        "bans" => List::Ban,
-        "allowed" => List::Allow,
-        "throttled-soft" => List::ThrottleSoft,
-        "throttled-hard" => List::ThrottleHard,
-        "protected" => List::Protect,
-        _ => return Err(Failure::usage(&format!("`{name}` is no list"))),
-    };
+    let list = list_named(&name)?;
     let after = paging.after.map(|after| after.parse::<Subject>()).transpose();
     let after = after.map_err(|error| Failure::usage(&error))?;
     let most = paging.limit.unwrap_or(ROWS).clamp(1, MOST_ROWS);
     let page = with_guard(&desk, move |guard, now| {
-        let reached = guard.snapshot(now).enforced_generation;
+        let reached = guard.enforced_generation();
         let holds = guard.holds(list, after, most);
         let next = (holds.len() >= most).then(|| holds.last().map(|(last, _)| last.to_string()));
         let rows = holds.iter();
@@ -158,6 +156,18 @@ pub(super) async fn list(
         Page { items, next: next.flatten() }
     });
     Ok(Json(page.await?))
+}
+
+/// Returns the list of this name.
+pub(super) fn list_named(name: &str) -> Result<List, Failure> {
+    Ok(match name {
+        "bans" => List::Ban,
+        "allowed" => List::Allow,
+        "throttled-soft" => List::ThrottleSoft,
+        "throttled-hard" => List::ThrottleHard,
+        "protected" => List::Protect,
+        _ => return Err(Failure::usage(&format!("`{name}` is no list"))),
+    })
 }
 
 /// Who misbehaved before.
@@ -176,7 +186,7 @@ pub(super) async fn offenders(
     let items = with_guard(&desk, move |guard, _| {
         let found = if by_count { guard.worst_offenders(most) } else { guard.offenders(most) };
         let rows = found.iter();
-        rows.map(|(key, past)| answer::offender(*key, past, is_banned(guard, *key))).collect()
+        rows.map(|(key, past)| answer::offender(*key, past, guard.is_banned(*key))).collect()
     });
     Ok(Json(Page { items: items.await?, next: None }))
 }
@@ -211,7 +221,7 @@ pub(super) async fn why(
     let subject: Subject = about.subject.parse().map_err(|error| Failure::usage(&error))?;
     let check = look_up(&desk, subject).await?;
     let (holds, undo, offender) = with_guard(&desk, move |guard, now| {
-        let reached = guard.snapshot(now).enforced_generation;
+        let reached = guard.enforced_generation();
         let found = guard.holds_on(subject);
         let undo = found.iter().filter_map(|(list, key, _)| undo(*list, *key)).collect();
         let rows = found.iter();
@@ -277,12 +287,6 @@ pub(super) async fn events(
     Ok(Json(found.iter().map(answer::entry).collect()))
 }
 
-/// The configuration in effect, as TOML.
-#[utoipa::path(get, path = "/v1/config", responses((status = 200, body = String)))]
-pub(super) async fn config(_: MayRead, State(desk): State<Desk>) -> String {
-    desk.about.configuration.lock().unwrap_or_else(PoisonError::into_inner).clone()
-}
-
 /// Runs a question on the guard thread.
 pub(super) async fn with_guard<T: Send + 'static>(
     desk: &Desk,
@@ -297,7 +301,8 @@ pub(super) async fn with_guard<T: Send + 'static>(
     receiver.await.map_err(|_| Failure::unavailable(&"the guard is on its way down"))
 }
 
-async fn with_ledger<T: Send + 'static>(
+/// Runs a question to the ledger on a blocking thread.
+pub(super) async fn with_ledger<T: Send + 'static>(
     desk: &Desk,
     question: impl FnOnce(&mut Reader) -> Result<T, portguard_store::ReadError> + Send + 'static,
 ) -> Result<T, Failure> {
@@ -308,15 +313,11 @@ async fn with_ledger<T: Send + 'static>(
     Ok(asked.await.map_err(|error| Failure::unavailable(&error))??)
 }
 
-fn is_banned(guard: &Guard, subject: Subject) -> bool {
-    guard.holds_on(subject).iter().any(|(list, ..)| *list == List::Ban)
-}
-
 /// Returns the past of the subject, or of the narrowest network around it that has one.
 fn remembered(guard: &Guard, subject: Subject) -> Option<view::Offender> {
     let shortest = if subject.family() == portguard_core::Family::V4 { 8 } else { 16 };
     (shortest..=subject.prefix_len()).rev().map(|length| subject.widened(length)).find_map(|key| {
-        guard.offender(&key).map(|past| answer::offender(key, past, is_banned(guard, key)))
+        guard.offender(&key).map(|past| answer::offender(key, past, guard.is_banned(key)))
     })
 }
 

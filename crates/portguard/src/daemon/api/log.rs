@@ -104,7 +104,8 @@ fn read(query: &LogQuery, now: Timestamp) -> Result<portguard_read::Query, Failu
     })
 }
 
-fn packet(decision: &PacketDecision) -> Packet {
+/// Returns a decision as views show it.
+pub(super) fn packet(decision: &PacketDecision) -> Packet {
     let headers = &decision.headers;
     let (icmp, flags) = match headers.transport {
         Transport::Icmp { kind, code, .. } => (Some(format!("{kind}/{code}")), None),

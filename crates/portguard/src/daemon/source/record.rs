@@ -9,14 +9,15 @@ mod text;
 use std::{
     collections::HashMap,
     io,
+    net::IpAddr,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, RwLock,
+        Arc, Mutex, MutexGuard, PoisonError, RwLock, TryLockError,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
 
-use portguard_core::Health;
+use portguard_core::{Health, Timestamp};
 use portguard_linux::nflog::{Logged, VolumeReader, interface_name};
 use portguard_read::{
     Headers, PacketDecision, Query, Record, Verdict, headers::read_headers, log_line::Envelope,
@@ -24,7 +25,7 @@ use portguard_read::{
 
 use crate::{
     clock,
-    config::{ALLOWED_GROUP, BLOCKED_GROUP, RecordPlan},
+    config::{ALLOWED_GROUP, BLOCKED_GROUP, RecordPlan, ScanPlan},
     daemon::inbox::Inbox,
 };
 
@@ -53,6 +54,16 @@ pub(crate) struct PacketRecord {
     plan: RwLock<RecordPlan>,
     lost: AtomicU64,
     unreadable: AtomicU64,
+    /// What each standing scan found, in the order of the plan.
+    scans: Mutex<Vec<ScanSeen>>,
+}
+
+/// What a standing scan found since the daemon came up, or since it was configured.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct ScanSeen {
+    pub(crate) found: u64,
+    /// Whom last, and when.
+    pub(crate) last: Option<(IpAddr, Timestamp)>,
 }
 
 /// What became of the packets that the kernel told of.
@@ -81,18 +92,40 @@ impl PacketRecord {
             plan: RwLock::new(plan),
             lost: AtomicU64::new(0),
             unreadable: AtomicU64::new(0),
+            scans: Mutex::default(),
         }
     }
 
     /// Takes new settings over.
     pub(crate) fn configure(&self, plan: RecordPlan) {
         self.lock().resize(plan.capacity);
-        *self.plan.write().unwrap_or_else(PoisonError::into_inner) = plan;
+        let mut current = self.plan.write().unwrap_or_else(PoisonError::into_inner);
+        if current.scans != plan.scans {
+            self.scans.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        }
+        *current = plan;
     }
 
     /// Answers a query; takes some milliseconds for a million decisions.
     pub(crate) fn query(&self, query: &Query) -> Vec<PacketDecision> {
         self.lock().query(query)
+    }
+
+    /// Returns the newest decisions behind one, oldest first, and how many others there are. Nothing
+    /// while the record is in use: this never waits.
+    pub(crate) fn newest_behind(
+        &self,
+        after: u64,
+        most: usize,
+    ) -> Option<(Vec<PacketDecision>, u64)> {
+        let record = match self.record.try_lock() {
+            Ok(record) => record,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return None,
+        };
+        let more = record.taken().saturating_sub(after).saturating_sub(most as u64);
+        let query = Query { after: Some(after + more), limit: most, ..Query::default() };
+        Some((record.query(&query), more))
     }
 
     /// Returns what was counted.
@@ -105,6 +138,23 @@ impl PacketRecord {
             lost: self.lost.load(Ordering::Relaxed),
             unreadable: self.unreadable.load(Ordering::Relaxed),
         }
+    }
+
+    /// Returns the standing scans with what they found.
+    pub(crate) fn scans(&self) -> Vec<(ScanPlan, ScanSeen)> {
+        let plans = self.plan().scans;
+        let seen = self.scans.lock().unwrap_or_else(PoisonError::into_inner);
+        let seen = seen.iter().copied().chain(std::iter::repeat(ScanSeen::default()));
+        plans.iter().cloned().zip(seen).collect()
+    }
+
+    /// Counts that the scan at this place found somebody.
+    fn count_found(&self, place: usize, source: IpAddr, at: Timestamp) {
+        let mut seen = self.scans.lock().unwrap_or_else(PoisonError::into_inner);
+        if seen.len() <= place {
+            seen.resize(place + 1, ScanSeen::default());
+        }
+        seen[place] = ScanSeen { found: seen[place].found + 1, last: Some((source, at)) };
     }
 
     fn plan(&self) -> RecordPlan {
@@ -220,7 +270,9 @@ impl Reading {
         let now = clock::now();
         let at = now.as_millis();
         for Arrived { verdict, headers, reason, .. } in &*arrived {
-            self.scans.see(*verdict, headers, now, &self.inbox);
+            for place in self.scans.see(*verdict, headers, now, &self.inbox) {
+                self.record.count_found(place, headers.source, now);
+            }
             let judged = (*verdict, self.reasons[*reason].as_str());
             self.lookout.see(judged, headers, now, &self.inbox);
         }
