@@ -12,6 +12,7 @@ pub mod pages;
 pub mod program;
 pub mod running;
 pub mod scan;
+pub mod terminal;
 pub mod wiring;
 
 pub use crate::{
@@ -22,5 +23,6 @@ pub use crate::{
     pages::Pages,
     running::Running,
     scan::{Answer, Finding},
+    terminal::Terminal,
     wiring::Lab,
 };

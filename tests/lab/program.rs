@@ -25,6 +25,14 @@ pub fn probe() -> PathBuf {
     existing(beside_the_test("portguard-probe"), "run `cargo build -p portguard-tests` first")
 }
 
+/// Returns the path of the dashboard that breaks.
+///
+/// # Panics
+/// When it is not there.
+pub fn broken_top() -> PathBuf {
+    existing(beside_the_test("portguard-broken-top"), "run `cargo build -p portguard-tests` first")
+}
+
 /// Test executables lie in `deps/`, programs one level above it.
 fn beside_the_test(name: &str) -> PathBuf {
     let test = env::current_exe().expect("a running test knows its own path");

@@ -29,6 +29,7 @@ mod share;
 mod story;
 mod stream;
 mod tables;
+mod top;
 mod traps;
 mod watch_views;
 mod watches;

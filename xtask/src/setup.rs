@@ -48,6 +48,8 @@ const FOR_TESTS: &[Packaged] = &[
     ("conntrack", "conntrack"),
     ("iptables-legacy", "iptables"),
     ("nc", "netcat-openbsd"),
+    ("tmux", "tmux"),
+    ("pgrep", "procps"),
     ("journalctl", "systemd"),
     ("/usr/lib/systemd/systemd-journal-remote", "systemd-journal-remote"),
 ];

@@ -16,6 +16,7 @@ pub(crate) mod scan;
 pub(crate) mod set;
 pub(crate) mod share;
 pub(crate) mod show;
+pub(crate) mod top;
 pub(crate) mod traffic;
 pub(crate) mod web;
 pub(crate) mod which;
@@ -49,7 +50,7 @@ pub(crate) struct Global {
     /// Print JSON.
     #[arg(long, global = true)]
     pub(crate) json: bool,
-    /// Print without colour (nothing here has colour yet; accepted for scripts).
+    /// Show without colour (`top` alone has any); the variable NO_COLOR says the same.
     #[arg(long, global = true)]
     pub(crate) no_color: bool,
     /// Say less.
@@ -80,6 +81,8 @@ pub(crate) enum Command {
     },
     /// Show the status, then open the web face in a browser, or print its address.
     OpenUi,
+    /// Show how things are, live, and take orders from the keyboard (`?` tells the keys).
+    Top,
     /// Ban an address or network.
     Ban {
         #[command(flatten)]

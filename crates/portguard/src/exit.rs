@@ -82,6 +82,11 @@ impl Failed {
         self.lines.join("; ")
     }
 
+    /// Returns what helps, if something does.
+    pub(crate) fn remedy(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+
     /// Tells the user and returns the exit code.
     pub(crate) fn tell(&self) -> ExitCode {
         for line in &self.lines {

@@ -52,6 +52,7 @@ fn run(global: &Global, command: Command) -> Result<ExitCode, Failed> {
         Command::Status => ask::status(&client()?, global)?,
         Command::Web { command } => web::web(global, command)?,
         Command::OpenUi => web::open_ui(&client()?, global)?,
+        Command::Top => cli::top::top(global, client)?,
         Command::Ban { whom, ports } => {
             order::hold(&client()?, global, MeasureName::Ban, whom, &ports)?;
         }

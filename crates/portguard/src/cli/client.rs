@@ -1,6 +1,9 @@
 //! Speaks HTTP with the daemon over its control socket.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use http_body_util::{BodyExt as _, Full};
 use hyper::{Method, Request, StatusCode, body::Bytes, client::conn::http1};
@@ -11,10 +14,20 @@ use tokio::net::UnixStream;
 
 use crate::exit::{Failed, Turn};
 
-/// A connection to the daemon; opened for each command.
+/// A way to the daemon; each request has a connection of its own.
 pub(crate) struct Client {
     runtime: tokio::runtime::Runtime,
     socket: PathBuf,
+    /// How long an answer may take; without one, whoever asks waits.
+    patience: Option<Duration>,
+}
+
+/// Why a request has no answer.
+pub(crate) enum Unanswered {
+    /// Nobody answers.
+    Absent(Failed),
+    /// The daemon refuses.
+    Refused(Problem),
 }
 
 impl Client {
@@ -23,7 +36,12 @@ impl Client {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime =
             runtime.map_err(|error| Failed::environment(format!("no runtime: {error}")))?;
-        Ok(Self { runtime, socket: socket.to_owned() })
+        Ok(Self { runtime, socket: socket.to_owned(), patience: None })
+    }
+
+    /// Returns the client with an end to its waiting.
+    pub(crate) fn with_patience(self, patience: Duration) -> Self {
+        Self { patience: Some(patience), ..self }
     }
 
     /// Asks.
@@ -42,16 +60,41 @@ impl Client {
     }
 
     fn send(&self, method: Method, path: &str, body: Vec<u8>) -> Result<Bytes, Failed> {
-        let (status, bytes) = self.runtime.block_on(self.exchange(method, path, body))?;
+        self.request(method, path, body).map_err(|unanswered| match unanswered {
+            Unanswered::Absent(why) => why,
+            Unanswered::Refused(problem) => failed(problem),
+        })
+    }
+
+    /// Sends a request and returns the body of the answer.
+    pub(crate) fn request(
+        &self,
+        method: Method,
+        path: &str,
+        body: Vec<u8>,
+    ) -> Result<Bytes, Unanswered> {
+        let exchange = self.exchange(method, path, body);
+        let answer = self.runtime.block_on(async {
+            match self.patience {
+                None => exchange.await,
+                Some(patience) => {
+                    tokio::time::timeout(patience, exchange).await.unwrap_or_else(|_| {
+                        Err(Failed::environment("the daemon does not answer in time"))
+                    })
+                }
+            }
+        });
+        let (status, bytes) = answer.map_err(Unanswered::Absent)?;
         if status.is_success() {
             return Ok(bytes);
         }
+        // What no handler answers, such as a question of a newer program, has no problem in it.
         let problem = serde_json::from_slice::<Problem>(&bytes).unwrap_or_else(|_| Problem {
-            error: String::from_utf8_lossy(&bytes).into_owned(),
+            error: format!("the daemon answers {status} to {path}"),
             hint: None,
             kind: ProblemKind::Usage,
         });
-        Err(failed(problem))
+        Err(Unanswered::Refused(problem))
     }
 
     async fn exchange(

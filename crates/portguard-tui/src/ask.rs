@@ -1,0 +1,202 @@
+//! What is asked of the daemon, and what its answers say. Pure.
+
+use portguard_api::{
+    Page, Problem,
+    packet::PacketLog,
+    port::{Door, Lockdown, PortRow, Ruling},
+    proposal::Proposal,
+    traffic::Connections,
+    view::{Entry, Hold, Offender, Status, Trap, Why},
+    watch::{Scan, Watch},
+};
+use serde::de::DeserializeOwned;
+
+/// How many rows of a list are asked for: more than anybody scrolls through; a filter finds others.
+pub(crate) const ROWS: usize = 500;
+
+/// How many journal lines an answer has: the bars of a lively host's last hour are made of them.
+pub(crate) const FOLLOWED: usize = 2_000;
+
+/// How many packet decisions an answer has: more come in a second than anybody reads.
+const PACKETS: usize = 200;
+
+/// A question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Ask {
+    /// The state of the guard.
+    Status,
+    /// Journal lines behind the one with this number; without one, the latest.
+    Entries(Option<i64>),
+    /// Packet decisions behind the one with this number; without one, the latest.
+    Packets(Option<u64>),
+    /// Who listens where.
+    Ports,
+    /// Ports that were opened or shut by order.
+    Doors,
+    /// What was said of listeners.
+    Rulings,
+    /// The subjects of a list.
+    Holds(List),
+    /// Who misbehaved before, the worst first.
+    Offenders,
+    /// Rules that wait.
+    Proposals,
+    /// Connections with other hosts.
+    Connections,
+    /// Traps and their catch.
+    Traps,
+    /// Watches of logs.
+    Watches,
+    /// Standing scans.
+    Scans,
+    /// The story of a subject.
+    Why(String),
+    /// What a lockdown would take away.
+    Lockdown,
+}
+
+/// A list of subjects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum List {
+    /// Bans in force.
+    Bans,
+    /// Hard throttles.
+    ThrottledHard,
+    /// Soft throttles.
+    ThrottledSoft,
+    /// The allow list.
+    Allowed,
+    /// Who is protected.
+    Protected,
+}
+
+/// What the daemon said.
+#[derive(Clone, Debug)]
+pub(crate) enum News {
+    /// The state of the guard.
+    Status(Box<Status>),
+    /// Journal lines, oldest first.
+    Entries(Vec<Entry>),
+    /// Packet decisions, oldest first.
+    Packets(PacketLog),
+    /// Who listens where.
+    Ports(Vec<PortRow>),
+    /// Ports that were opened or shut by order.
+    Doors(Vec<Door>),
+    /// What was said of listeners.
+    Rulings(Vec<Ruling>),
+    /// The subjects of a list.
+    Holds(List, Vec<Hold>),
+    /// Who misbehaved before.
+    Offenders(Vec<Offender>),
+    /// Rules that wait.
+    Proposals(Vec<Proposal>),
+    /// Connections.
+    Connections(Connections),
+    /// Traps.
+    Traps(Vec<Trap>),
+    /// Watches.
+    Watches(Vec<Watch>),
+    /// Scans.
+    Scans(Vec<Scan>),
+    /// The story of a subject.
+    Why(Box<Why>),
+    /// What a lockdown would take away.
+    Lockdown(Lockdown),
+}
+
+/// Why there is no answer.
+#[derive(Clone, Debug)]
+pub enum Unanswered {
+    /// Nobody answers: why, and what helps.
+    Away(String, Option<String>),
+    /// The daemon refuses.
+    Refused(Problem),
+}
+
+impl Ask {
+    /// Returns the path and query of the question.
+    pub(crate) fn path(&self) -> String {
+        match self {
+            Self::Status => "/v1/status".to_owned(),
+            Self::Entries(None) => format!("/v1/events?limit={FOLLOWED}"),
+            Self::Entries(Some(last)) => format!("/v1/events?after={last}&limit={FOLLOWED}"),
+            Self::Packets(None) => format!("/v1/log?limit={PACKETS}"),
+            Self::Packets(Some(last)) => format!("/v1/log?limit={PACKETS}&after={last}"),
+            Self::Ports => "/v1/ports?all=true".to_owned(),
+            Self::Doors => "/v1/doors".to_owned(),
+            Self::Rulings => "/v1/rulings".to_owned(),
+            Self::Holds(list) => format!("/v1/lists/{}?limit={ROWS}", list.name()),
+            Self::Offenders => format!("/v1/offenders?sort=count&limit={ROWS}"),
+            Self::Proposals => "/v1/proposals".to_owned(),
+            Self::Connections => "/v1/connections".to_owned(),
+            Self::Traps => "/v1/traps".to_owned(),
+            Self::Watches => "/v1/watches".to_owned(),
+            Self::Scans => "/v1/scans".to_owned(),
+            Self::Why(subject) => format!("/v1/why?subject={subject}"),
+            Self::Lockdown => "/v1/lockdown".to_owned(),
+        }
+    }
+
+    /// Returns whether it is the same question, wherever that goes on.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Entries(_), Self::Entries(_)) | (Self::Packets(_), Self::Packets(_)) => true,
+            _ => self == other,
+        }
+    }
+
+    /// Reads the answer.
+    ///
+    /// # Errors
+    /// When it is none to this question.
+    pub(crate) fn read(&self, answer: &[u8]) -> Result<News, Unanswered> {
+        Ok(match self {
+            Self::Status => News::Status(json(answer)?),
+            Self::Entries(_) => News::Entries(json(answer)?),
+            Self::Packets(_) => News::Packets(json(answer)?),
+            Self::Ports => News::Ports(json(answer)?),
+            Self::Doors => News::Doors(json(answer)?),
+            Self::Rulings => News::Rulings(json(answer)?),
+            Self::Holds(list) => News::Holds(*list, json::<Page<Hold>>(answer)?.items),
+            Self::Offenders => News::Offenders(json::<Page<Offender>>(answer)?.items),
+            Self::Proposals => News::Proposals(json(answer)?),
+            Self::Connections => News::Connections(json(answer)?),
+            Self::Traps => News::Traps(json(answer)?),
+            Self::Watches => News::Watches(json(answer)?),
+            Self::Scans => News::Scans(json(answer)?),
+            Self::Why(_) => News::Why(json(answer)?),
+            Self::Lockdown => News::Lockdown(json(answer)?),
+        })
+    }
+}
+
+impl List {
+    /// Returns its name in paths.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Bans => "bans",
+            Self::ThrottledHard => "throttled-hard",
+            Self::ThrottledSoft => "throttled-soft",
+            Self::Allowed => "allowed",
+            Self::Protected => "protected",
+        }
+    }
+}
+
+impl Unanswered {
+    /// Returns why, and what helps.
+    pub(crate) fn words(&self) -> (&str, Option<&str>) {
+        match self {
+            Self::Away(why, hint) => (why, hint.as_deref()),
+            Self::Refused(problem) => (&problem.error, problem.hint.as_deref()),
+        }
+    }
+}
+
+fn json<T: DeserializeOwned>(answer: &[u8]) -> Result<T, Unanswered> {
+    let unread = |error| format!("the daemon's answer can not be read: {error}");
+    let hint = "the daemon may be of another version than this program";
+    serde_json::from_slice(answer)
+        .map_err(|error| Unanswered::Away(unread(error), Some(hint.to_owned())))
+}

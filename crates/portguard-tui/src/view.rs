@@ -1,0 +1,149 @@
+//! Pages and their views, in the order of the web face, and which questions each needs. Pure.
+
+mod columns;
+
+use crate::ask::{Ask, List};
+
+/// A page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Page {
+    /// How things are.
+    Overview,
+    /// Who listens, and what can be reached.
+    Ports,
+    /// Who is held, and who misbehaved before.
+    Offenders,
+    /// Packets, connections, proposed rules.
+    Traffic,
+    /// Traps, watches and scans.
+    Traps,
+    /// The journal.
+    Logs,
+}
+
+/// A part of a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum View {
+    /// Rates, counts, the worst, the latest.
+    Overview,
+    /// How each source does.
+    Sources,
+    /// Who listens where.
+    Ports,
+    /// Ports that were opened or shut by order.
+    Doors,
+    /// What was said of listeners.
+    Rulings,
+    /// Bans in force.
+    Bans,
+    /// Throttles in force.
+    Throttled,
+    /// The allow list.
+    Allowed,
+    /// Who is protected.
+    Protected,
+    /// Who misbehaved before.
+    Offenders,
+    /// Packet decisions as they come.
+    Packets,
+    /// Connections with other hosts.
+    Connections,
+    /// Rules that wait.
+    Proposals,
+    /// Traps and their catch.
+    Traps,
+    /// Watches of logs.
+    Watches,
+    /// Standing scans.
+    Scans,
+    /// The journal as it goes on.
+    Journal,
+}
+
+impl Page {
+    /// All pages in their order.
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Overview, Self::Ports, Self::Offenders, Self::Traffic, Self::Traps, Self::Logs];
+
+    /// Returns its name.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Overview => "Overview",
+            Self::Ports => "Ports",
+            Self::Offenders => "Offenders",
+            Self::Traffic => "Traffic",
+            Self::Traps => "Traps",
+            Self::Logs => "Logs",
+        }
+    }
+
+    /// Returns its views.
+    pub(crate) const fn views(self) -> &'static [View] {
+        match self {
+            Self::Overview => &[View::Overview, View::Sources],
+            Self::Ports => &[View::Ports, View::Doors, View::Rulings],
+            Self::Offenders => {
+                &[View::Bans, View::Throttled, View::Allowed, View::Protected, View::Offenders]
+            }
+            Self::Traffic => &[View::Packets, View::Connections, View::Proposals],
+            Self::Traps => &[View::Traps, View::Watches, View::Scans],
+            Self::Logs => &[View::Journal],
+        }
+    }
+}
+
+impl View {
+    /// Returns its name.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Overview => "overview",
+            Self::Sources => "sources",
+            Self::Ports => "ports",
+            Self::Doors => "opened and shut",
+            Self::Rulings => "approved and denied",
+            Self::Bans => "bans",
+            Self::Throttled => "throttled",
+            Self::Allowed => "allowed",
+            Self::Protected => "protected",
+            Self::Offenders => "offenders",
+            Self::Packets => "packets",
+            Self::Connections => "connections",
+            Self::Proposals => "proposals",
+            Self::Traps => "traps",
+            Self::Watches => "watches",
+            Self::Scans => "scans",
+            Self::Journal => "journal",
+        }
+    }
+
+    /// Returns whether the newest row comes first and the cursor stays with it.
+    pub(crate) const fn is_live(self) -> bool {
+        matches!(self, Self::Packets | Self::Journal)
+    }
+
+    /// Returns what is asked for it, beside the status and the journal, that every view needs.
+    pub(crate) fn asks(self, packets_after: Option<u64>) -> Vec<Ask> {
+        match self {
+            Self::Overview => {
+                vec![Ask::Offenders, Ask::Proposals, Ask::Packets(packets_after)]
+            }
+            Self::Sources | Self::Journal => Vec::new(),
+            Self::Ports => vec![Ask::Ports],
+            Self::Doors => vec![Ask::Doors],
+            Self::Rulings => vec![Ask::Rulings],
+            Self::Bans => vec![Ask::Holds(List::Bans)],
+            Self::Throttled => {
+                vec![Ask::Holds(List::ThrottledHard), Ask::Holds(List::ThrottledSoft)]
+            }
+            Self::Allowed => vec![Ask::Holds(List::Allowed)],
+            Self::Protected => vec![Ask::Holds(List::Protected)],
+            Self::Offenders => vec![Ask::Offenders],
+            Self::Packets => vec![Ask::Packets(packets_after)],
+            Self::Connections => vec![Ask::Connections],
+            Self::Proposals => vec![Ask::Proposals],
+            Self::Traps => vec![Ask::Traps],
+            Self::Watches => vec![Ask::Watches],
+            Self::Scans => vec![Ask::Scans],
+        }
+    }
+}
