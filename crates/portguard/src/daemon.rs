@@ -215,6 +215,7 @@ impl Daemon {
             watches: watches.board(),
             trials: Arc::default(),
             shares: shared.shares.clone(),
+            chart: Arc::default(),
             about: about.clone(),
             inbox: inbox.clone(),
             reached: enforcer.progress(),
