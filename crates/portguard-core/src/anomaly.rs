@@ -374,7 +374,7 @@ impl Anomalies {
         let target = Contact { bits: CONNECT, ..self.contact_of(target, packet) };
         self.with(who, packet.at, |source, look| source.serve(&target, packet, look));
         let network = key_of(network_of(who).first_address());
-        self.networks.with_known(network, |crowd| crowd.serve(&target));
+        self.networks.with_known(&network, |crowd| crowd.serve(&target));
     }
 
     fn refuse(&mut self, packet: &Packet) {
@@ -385,7 +385,7 @@ impl Anomalies {
     /// Does something with a source of which something is known.
     fn with(&mut self, source: IpAddr, at: Timestamp, act: impl FnOnce(&mut Source, Look<'_>)) {
         let Self { sources, limits, found, .. } = self;
-        sources.with_known(key_of(source), |known| act(known, Look { limits, source, at, found }));
+        sources.with_known(&key_of(source), |known| act(known, Look { limits, source, at, found }));
     }
 
     /// Does something with a source, known or not.

@@ -4,39 +4,68 @@ use std::{borrow::Borrow, collections::HashMap, hash::Hash};
 
 use foldhash::fast::RandomState;
 
-/// Values by keys, a limited number of them. When half of the room is full, what was not used while
-/// it filled is forgotten. The hashes are seeded: no key's place is to be guessed from outside.
+/// Values by keys, a limited number of them. When half of the room was used since the last time,
+/// what was not used since then is forgotten. The hashes are seeded: no key's place is to be guessed
+/// from outside.
+///
+/// All lie in one table, so that a key costs one look, whether it was used lately or is about to be
+/// forgotten.
 #[derive(Debug)]
 pub struct Recent<K, V> {
     room: usize,
-    young: HashMap<K, V, RandomState>,
-    old: HashMap<K, V, RandomState>,
+    known: HashMap<K, Known<V>, RandomState>,
+    /// Those used in this turn are kept when it ends.
+    turn: u32,
+    /// How many were used in this turn.
+    used: usize,
+}
+
+#[derive(Debug, Default)]
+struct Known<V> {
+    value: V,
+    /// The turn in which it was used last.
+    turn: u32,
 }
 
 impl<K: Hash + Eq, V: Default> Recent<K, V> {
     /// Makes a map for at most so many keys.
     pub fn new(room: usize) -> Self {
-        Self { room: room.max(2), young: HashMap::default(), old: HashMap::default() }
+        // A key that was just made up was used in no turn.
+        Self { room: room.max(2), known: HashMap::default(), turn: 1, used: 0 }
     }
 
     /// Changes the value of a key, which is a new one if the key is not known.
     pub fn with<R>(&mut self, key: K, change: impl FnOnce(&mut V) -> R) -> R {
-        if let Some(value) = self.young.get_mut(&key) {
-            return change(value);
+        let known = self.known.entry(key).or_default();
+        let result = change(&mut known.value);
+        if known.turn != self.turn {
+            known.turn = self.turn;
+            self.count();
         }
-        if self.young.len() >= self.room / 2 {
-            self.old = std::mem::take(&mut self.young);
-        }
-        let known = if self.old.is_empty() { None } else { self.old.remove(&key) };
-        change(self.young.entry(key).or_insert_with(|| known.unwrap_or_default()))
+        result
     }
 
     /// Changes the value of a key, if the key is known.
-    pub fn with_known<R>(&mut self, key: K, change: impl FnOnce(&mut V) -> R) -> Option<R> {
-        if let Some(value) = self.young.get_mut(&key) {
-            return Some(change(value));
+    pub fn with_known<R>(&mut self, key: &K, change: impl FnOnce(&mut V) -> R) -> Option<R> {
+        let known = self.known.get_mut(key)?;
+        let result = change(&mut known.value);
+        if known.turn != self.turn {
+            known.turn = self.turn;
+            self.count();
         }
-        self.old.contains_key(&key).then(|| self.with(key, change))
+        Some(result)
+    }
+
+    /// Counts a key that is used for the first time in this turn, and ends the turn at half of the
+    /// room: what stays from it and what the next one adds have room together.
+    fn count(&mut self) {
+        self.used += 1;
+        if self.used >= self.room / 2 {
+            let turn = self.turn;
+            self.known.retain(|_, known| known.turn == turn);
+            self.turn = turn.wrapping_add(1);
+            self.used = 0;
+        }
     }
 
     /// Returns the value of a key.
@@ -45,7 +74,7 @@ impl<K: Hash + Eq, V: Default> Recent<K, V> {
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        self.young.get(key).or_else(|| self.old.get(key))
+        self.known.get(key).map(|known| &known.value)
     }
 
     /// Forgets a key.
@@ -54,13 +83,14 @@ impl<K: Hash + Eq, V: Default> Recent<K, V> {
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        self.young.remove(key);
-        self.old.remove(key);
+        let forgotten = self.known.remove(key);
+        let was_used = forgotten.is_some_and(|known| known.turn == self.turn);
+        self.used -= usize::from(was_used);
     }
 
     /// Returns how many keys are known.
     pub fn len(&self) -> usize {
-        self.young.len() + self.old.len()
+        self.known.len()
     }
 
     /// Returns whether no key is known.
@@ -85,8 +115,8 @@ mod tests {
         }
         assert_eq!(map.get(&0), Some(&500));
         assert_eq!(map.get(&1), None);
-        assert_eq!(map.with_known(0, |count| *count), Some(500));
-        assert_eq!((map.with_known(1, |_| ()), map.get(&1)), (None, None));
+        assert_eq!(map.with_known(&0, |count| *count), Some(500));
+        assert_eq!((map.with_known(&1, |_| ()), map.get(&1)), (None, None));
         map.remove(&0);
         assert_eq!(map.get(&0), None);
     }

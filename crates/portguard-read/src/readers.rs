@@ -5,7 +5,7 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind, BuildError, MatchKind};
 
 use crate::{judgement::Judgement, reader::Reader};
 
-/// The most of a text that is looked for: what begins like it is looked at by its rule for nothing.
+/// The most of a text that is looked for at first: the rest is looked at where that stands.
 const LONGEST: usize = 12;
 
 /// Rules that read the same log.
@@ -14,8 +14,8 @@ pub struct Readers {
     all: Vec<Reader>,
     /// Looks for the texts that readers need; the same text may be needed by several.
     searcher: AhoCorasick,
-    /// Which readers need each text.
-    owners: Vec<Vec<usize>>,
+    /// Which readers need what begins with each text, and all of what they need.
+    owners: Vec<Vec<(usize, Vec<u8>)>>,
     /// Those that look at every line.
     eager: Vec<usize>,
     /// Those that are to look at the line at hand.
@@ -30,19 +30,20 @@ impl Readers {
     /// # Errors
     /// When there are too many texts to look for.
     pub fn new(readers: Vec<Reader>) -> Result<Self, BuildError> {
-        let (mut texts, mut owners): (Vec<Vec<u8>>, Vec<Vec<usize>>) = (Vec::new(), Vec::new());
+        let (mut texts, mut owners): (Vec<Vec<u8>>, Vec<Vec<_>>) = (Vec::new(), Vec::new());
         let mut eager = Vec::new();
         for (number, reader) in readers.iter().enumerate() {
             if reader.needed().is_empty() {
                 eager.push(number);
             }
-            for text in reader.needed() {
-                let text = &text[..text.len().min(LONGEST)];
+            for whole in reader.needed() {
+                let text = &whole[..whole.len().min(LONGEST)];
+                let owner = (number, whole.clone());
                 if let Some(place) = texts.iter().position(|known| known == text) {
-                    owners[place].push(number);
+                    owners[place].push(owner);
                 } else {
                     texts.push(text.to_vec());
-                    owners.push(vec![number]);
+                    owners.push(vec![owner]);
                 }
             }
         }
@@ -69,7 +70,9 @@ impl Readers {
             let end = memchr::memchr(b'\n', &text[start..]).map_or(text.len(), |end| start + end);
             called.clear();
             while let Some(found) = matches.next_if(|found| found.end() <= end) {
-                called.extend(&owners[found.pattern().as_usize()]);
+                let rest = &text[found.start()..];
+                let owners = owners[found.pattern().as_usize()].iter();
+                called.extend(owners.filter(|(_, whole)| rest.starts_with(whole)).map(|one| one.0));
             }
             let by_text = called.len();
             called.extend_from_slice(eager);

@@ -19,6 +19,13 @@ pub(crate) fn longest(lists: Vec<Texts>) -> Option<Texts> {
     lists.into_iter().rev().max_by_key(shortest)
 }
 
+/// Returns each of some texts with each of others behind it.
+pub(crate) fn joined(first: &[Vec<u8>], second: &[Vec<u8>]) -> Texts {
+    let with =
+        |one: &Vec<u8>| second.iter().map(|other| [one.as_slice(), other].concat()).collect();
+    first.iter().flat_map(|one| -> Texts { with(one) }).collect()
+}
+
 /// Looks for texts.
 #[derive(Debug)]
 pub(crate) enum Sieve {

@@ -11,8 +11,8 @@ use memchr::memmem::Finder;
 
 use super::set::Set;
 
-pub(super) use self::foresight::each_needed;
 use self::foresight::{ahead, begins, is_held};
+pub(super) use self::foresight::{each_needed, each_spelled};
 
 /// The longest program, in steps.
 const MOST_STEPS: usize = 4_000;

@@ -16,10 +16,18 @@ impl Set {
         for byte in (0..128).filter(|byte| has(*byte)) {
             bits[usize::from(byte >> 6)] |= 1 << (byte & 63);
         }
-        let set = Self { has: bits, all_but: None };
-        let mut missing = (0..128).filter(|byte| !set.has(*byte));
-        let all_but = missing.next().filter(|_| missing.next().is_none());
-        Self { all_but, ..set }
+        Self::with(bits)
+    }
+
+    fn with(has: [u64; 2]) -> Self {
+        let mut missing = (0..2_u8).zip(has).filter(|(_, bits)| *bits != u64::MAX);
+        let all_but = match (missing.next(), missing.next()) {
+            (Some((word, bits)), None) if bits.count_zeros() == 1 => {
+                u8::try_from(bits.trailing_ones()).ok().map(|bit| word << 6 | bit)
+            }
+            _ => None,
+        };
+        Self { has, all_but }
     }
 
     /// Reads a class as an expression has it (`[^a-z]`, `\d`).
@@ -44,13 +52,25 @@ impl Set {
         }
     }
 
+    /// Returns the letters of a class, if they are few, and all of them of ASCII.
+    pub(super) fn letters(class: &str, any_case: bool, most: usize) -> Option<Vec<u8>> {
+        let mut parser = regex_syntax::ParserBuilder::new().case_insensitive(any_case).build();
+        let hir = parser.parse(class).ok()?;
+        let HirKind::Class(Class::Unicode(class)) = hir.kind() else { return None };
+        let letters = class.iter().flat_map(|range| range.start()..=range.end());
+        // One more tells that there are too many.
+        let few: Vec<char> = letters.take(most + 1).collect();
+        let few = Some(few).filter(|few| few.len() <= most)?;
+        few.into_iter().map(|letter| u8::try_from(letter).ok().filter(u8::is_ascii)).collect()
+    }
+
     #[inline]
     pub(super) fn has(&self, byte: u8) -> bool {
         byte < 128 && (self.has[usize::from(byte >> 6)] >> (byte & 63)) & 1 == 1
     }
 
     pub(super) fn add(&mut self, other: &Self) {
-        *self = Self::of(|byte| self.has(byte) || other.has(byte));
+        *self = Self::with([self.has[0] | other.has[0], self.has[1] | other.has[1]]);
     }
 
     /// Returns whether a byte is in both.

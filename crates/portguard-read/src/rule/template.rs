@@ -23,7 +23,7 @@ use std::{net::IpAddr, ops::Range};
 
 use memchr::memmem;
 
-use crate::address;
+use crate::{address, sieve::joined};
 
 /// How many places one line may be tried at.
 const MOST_STEPS: u32 = 20_000;
@@ -278,13 +278,6 @@ impl Search<'_> {
             last = place - 1;
         }
     }
-}
-
-/// Returns each of some texts with each of others behind it.
-fn joined(first: &[Vec<u8>], second: &[Vec<u8>]) -> Vec<Vec<u8>> {
-    let with =
-        |one: &Vec<u8>| second.iter().map(|other| [one.as_slice(), other].concat()).collect();
-    first.iter().flat_map(|one| -> Vec<Vec<u8>> { with(one) }).collect()
 }
 
 /// Returns how rare a text is in logs, roughly: long ones are, and those with signs.

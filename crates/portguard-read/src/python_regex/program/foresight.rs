@@ -2,7 +2,7 @@
 
 use fancy_regex::Expr;
 
-use crate::sieve::longest;
+use crate::sieve::{Texts, joined, longest};
 
 use super::{Place, Set, Step, groups};
 
@@ -97,6 +97,37 @@ pub(in crate::python_regex) fn each_needed(expr: &Expr) -> Vec<Vec<Vec<u8>>> {
             if all.is_empty() || all.len() > MOST_NEEDED { Vec::new() } else { vec![all] }
         }
         _ => Vec::new(),
+    }
+}
+
+/// Returns lists of texts that a sequence needs once its classes of few letters are spelled out
+/// (`0[1-9] `); each match contains one of every list.
+pub(in crate::python_regex) fn each_spelled(expr: &Expr) -> Vec<Texts> {
+    let Expr::Concat(parts) = expr else { return Vec::new() };
+    let mut all = Vec::new();
+    let mut texts = vec![Vec::new()];
+    for part in parts {
+        let longer = spellings(part).map(|ends| joined(&texts, &ends));
+        match longer.filter(|longer| longer.len() <= MOST_NEEDED) {
+            Some(longer) => texts = longer,
+            None => all.push(std::mem::replace(&mut texts, vec![Vec::new()])),
+        }
+    }
+    all.push(texts);
+    // What is spelled in one way only is needed as it stands.
+    all.retain(|texts| texts.len() > 1);
+    all
+}
+
+/// Returns the ways to spell a part of an expression, if they are few.
+fn spellings(part: &Expr) -> Option<Texts> {
+    match part {
+        Expr::Literal { val, casei: false } => Some(vec![val.as_bytes().to_vec()]),
+        Expr::Delegate { inner, casei } => {
+            let letters = Set::letters(inner, *casei, MOST_NEEDED)?;
+            Some(letters.into_iter().map(|letter| vec![letter]).collect())
+        }
+        _ => None,
     }
 }
 

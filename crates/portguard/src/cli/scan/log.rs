@@ -30,6 +30,10 @@ use crate::{
 const BLOCK: usize = 256 << 10;
 const SHARED_BLOCK: usize = 2 << 20;
 
+/// How many sources are looked up at a time: memory answers so many questions together (measured:
+/// 8 gain most of it, 64 no more).
+const TOGETHER: usize = 16;
+
 /// Most sources whose hits are added up; those beyond are found all the same, without their totals.
 const MOST_SOURCES: usize = 1_000_000;
 
@@ -112,9 +116,8 @@ pub(super) fn scan(
         }
         each(&mut readings, |_, reading| reading.read());
         each(&mut countings, |number, counting| {
-            let hits = readings.iter().flat_map(|reading| &reading.hits[number]);
-            for (source, at) in hits {
-                counting.add(*source, *at);
+            for reading in &readings {
+                reading.hits[number].chunks(TOGETHER).for_each(|some| counting.add_all(some));
             }
         });
         progress.show(readings.iter().map(|reading| reading.found.lines).sum());
@@ -238,13 +241,23 @@ impl Counting {
         self.sources.len()
     }
 
+    /// Counts some packets.
+    fn add_all(&mut self, hits: &[(IpAddr, i64)]) {
+        // What counts one waits for the memory that it is in, and what is behind it waits too: looks
+        // that change nothing wait for all of them together.
+        for (source, _) in hits {
+            let known = self.sources.get(&bits_of(*source));
+            std::hint::black_box(known.map(|(hits, _)| hits.count));
+        }
+        for (source, at) in hits {
+            self.add(*source, *at);
+        }
+    }
+
     /// Counts a packet.
     pub(super) fn add(&mut self, source: IpAddr, at: i64) {
         let moment = Timestamp::from_secs(u64::try_from(at).unwrap_or(0));
-        let bits = match source {
-            IpAddr::V4(address) => address.to_ipv6_mapped().to_bits(),
-            IpAddr::V6(address) => address.to_bits(),
-        };
+        let bits = bits_of(source);
         let new = Hits { count: 0, first: at, last: at, is_over: false };
         let is_full = self.sources.len() >= self.most && !self.sources.contains_key(&bits);
         if is_full {
@@ -258,6 +271,14 @@ impl Counting {
         hits.count += 1;
         (hits.first, hits.last) = (hits.first.min(at), hits.last.max(at));
         hits.is_over |= times.hit(moment, self.howmany, self.within);
+    }
+}
+
+/// Returns an address as sources are known by it.
+fn bits_of(source: IpAddr) -> u128 {
+    match source {
+        IpAddr::V4(address) => address.to_ipv6_mapped().to_bits(),
+        IpAddr::V6(address) => address.to_bits(),
     }
 }
 
