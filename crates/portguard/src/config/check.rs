@@ -22,6 +22,8 @@ use super::{
 
 pub(super) use effect::without_effect;
 
+pub(crate) use effect::unchangeable;
+
 /// What the configuration has to get along with on this host.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Surroundings {
