@@ -2,6 +2,7 @@
 //! degrades itself only, and says so.
 
 pub(crate) mod connections;
+mod habits;
 pub(crate) mod host;
 pub(crate) mod hosts;
 pub(crate) mod listeners;

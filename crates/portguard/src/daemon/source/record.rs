@@ -1,7 +1,6 @@
 //! Decisions about packets, as the kernel tells of them: kept in memory, and written as classic log
 //! lines if so configured. Who is looked for in them is told to the guard.
 
-mod habits;
 mod lookout;
 mod scans;
 mod text;

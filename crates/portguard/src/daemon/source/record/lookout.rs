@@ -13,10 +13,11 @@ use portguard_read::{Headers, Verdict};
 use crate::{
     anomaly::told,
     config::AnomalyPlan,
-    daemon::{inbox::Inbox, source::listeners::Heard},
+    daemon::{
+        inbox::Inbox,
+        source::{habits::HabitFile, listeners::Heard},
+    },
 };
-
-use super::habits::HabitFile;
 
 /// The detectors with what they look for.
 pub(super) struct Lookout {
