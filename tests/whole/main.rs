@@ -21,5 +21,6 @@ mod reports;
 mod restart;
 mod scan;
 mod story;
+mod taps;
 mod traps;
 mod watches;

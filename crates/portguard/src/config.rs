@@ -35,7 +35,8 @@ pub(crate) use anomaly::{AnomalyPlan, FanoutPlan};
 pub(crate) use check::{Surroundings, unchangeable};
 pub(crate) use guarding::OnExit;
 pub(crate) use plan::{
-    ALLOWED_GROUP, BLOCKED_GROUP, LOG_GROUP, Protect, RecordPlan, Response, TrapPlan, WatchPlan,
+    ALLOWED_GROUP, BLOCKED_GROUP, LOG_GROUP, Protect, RecordPlan, Response, TapPlan, TrapPlan,
+    WatchPlan,
 };
 pub(crate) use scan::ScanPlan;
 

@@ -51,6 +51,7 @@ use self::{
         packets::SharedPlans,
         record::PacketRecord,
         reports::Reports,
+        taps::{TapStates, Taps},
         traps::Traps,
         watches::Watches,
     },
@@ -92,6 +93,7 @@ struct Shared {
     urgency: Urgency,
     heard: Heard,
     connections: Arc<Connections>,
+    taps: Arc<TapStates>,
 }
 
 impl Shared {
@@ -104,6 +106,7 @@ impl Shared {
             urgency: Urgency::default(),
             heard: Heard::default(),
             connections: Connections::new(config.fanout_plan()),
+            taps: Arc::default(),
         }
     }
 }
@@ -116,11 +119,18 @@ struct Daemon {
     inbox: Inbox,
     work: Sender<Work>,
     traps: Traps,
-    watches: Watches,
-    reports: Reports,
+    senses: Senses,
     roles: Arc<Roles>,
     shared: Shared,
     threads: Threads,
+}
+
+/// The sources that a reload starts and stops.
+#[derive(Default)]
+struct Senses {
+    watches: Watches,
+    reports: Reports,
+    taps: Taps,
 }
 
 /// The threads whose end the daemon waits for.
@@ -193,6 +203,7 @@ impl Daemon {
         let roles = Arc::new(roles(&config));
         let desk = Desk {
             record: shared.record.clone(),
+            taps: shared.taps.clone(),
             connections: shared.connections.clone(),
             about: about.clone(),
             inbox: inbox.clone(),
@@ -238,19 +249,25 @@ impl Daemon {
             inbox,
             work,
             traps,
-            watches: Watches::default(),
-            reports: Reports::default(),
+            senses: Senses::default(),
             roles,
             shared,
             threads,
         })
     }
 
-    /// Reads logs and takes reports as the configuration says; returns what does not work.
+    /// Reads logs, takes reports and looks at packets as the configuration says; returns what does not
+    /// work.
     fn hear(&mut self) -> Vec<String> {
-        let watches = self.watches.set(self.config.watch_plans(), &self.inbox);
-        let reports = self.reports.set(self.config.report_plan(), &self.roles, &self.inbox);
-        let unheard = [("some watches do not run", watches), ("nobody can report", reports)];
+        let Self { senses, config, inbox, .. } = self;
+        let watches = senses.watches.set(config.watch_plans(), inbox);
+        let reports = senses.reports.set(config.report_plan(), &self.roles, inbox);
+        let taps = senses.taps.set(config.tap_plan(), &self.shared.taps, inbox);
+        let unheard = [
+            ("some watches do not run", watches),
+            ("nobody can report", reports),
+            ("some interfaces are not looked at", taps),
+        ];
         let told = |(what, result): (_, std::io::Result<()>)| {
             result.err().map(|error| format!("{what}: {error}"))
         };
@@ -365,8 +382,9 @@ impl Daemon {
         let remove = self.config.guard.on_exit == OnExit::Remove;
         let table = if remove { "the kernel table is removed" } else { "the kernel table stays" };
         self.traps.stop();
-        self.watches.stop();
-        self.reports.stop();
+        self.senses.watches.stop();
+        self.senses.reports.stop();
+        self.senses.taps.stop();
         self.inbox.deliver(Fact::Noted(Note::Stopped { table: table.into() }));
         self.inbox.stop();
         let deadline = std::time::Instant::now() + STOP_WITHIN;
@@ -429,7 +447,8 @@ fn open_ledger(config: &Config, inbox: &Inbox) -> LedgerThread {
 /// Starts the sources that know nothing of each other.
 fn start_sources(config: &Config, shared: &Shared, inbox: &Inbox) -> std::io::Result<()> {
     if !config.guard.observe {
-        source::record::start(shared.record.clone(), shared.heard.clone(), inbox.clone())?;
+        let (heard, taps) = (shared.heard.clone(), shared.taps.clone());
+        source::record::start(shared.record.clone(), heard, taps, inbox.clone())?;
         source::packets::start(config::LOG_GROUP, shared.plans.clone(), inbox.clone())?;
     }
     source::listeners::start(inbox.clone(), shared.urgency.clone(), shared.heard.clone())?;

@@ -40,7 +40,7 @@ use super::{
     enforcer::{Reached, Requests},
     inbox::Inbox,
     ledger::{SharedReader, Written},
-    source::{connections::Connections, record::PacketRecord},
+    source::{connections::Connections, record::PacketRecord, taps::TapStates},
     system::Signal,
 };
 
@@ -73,6 +73,7 @@ pub(crate) struct Desk {
     pub(crate) ledger: SharedReader,
     pub(crate) roles: Arc<Roles>,
     pub(crate) record: Arc<PacketRecord>,
+    pub(crate) taps: Arc<TapStates>,
     pub(crate) connections: Arc<Connections>,
     /// The main thread, which reads the configuration.
     pub(crate) signals: crossbeam_channel::Sender<Signal>,

@@ -10,6 +10,7 @@ pub(crate) mod packets;
 pub(crate) mod record;
 pub(crate) mod reports;
 pub(crate) mod table;
+pub(crate) mod taps;
 pub(crate) mod traps;
 pub(crate) mod units;
 pub(crate) mod watches;

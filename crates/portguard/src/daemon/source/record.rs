@@ -29,7 +29,7 @@ use crate::{
 
 use self::{lookout::Lookout, scans::Scans, text::TextFile};
 
-use super::{listeners::Heard, tell};
+use super::{listeners::Heard, taps::TapStates, tell};
 
 const NAME: &str = "packet-log";
 
@@ -116,7 +116,12 @@ impl PacketRecord {
 }
 
 /// Binds to the log groups, and reads them on a thread of its own.
-pub(crate) fn start(record: Arc<PacketRecord>, heard: Heard, inbox: Inbox) -> io::Result<()> {
+pub(crate) fn start(
+    record: Arc<PacketRecord>,
+    heard: Heard,
+    taps: Arc<TapStates>,
+    inbox: Inbox,
+) -> io::Result<()> {
     match VolumeReader::open(&[BLOCKED_GROUP, ALLOWED_GROUP]) {
         Ok(reader) => {
             tell(&inbox, NAME, Health::Good);
@@ -128,6 +133,7 @@ pub(crate) fn start(record: Arc<PacketRecord>, heard: Heard, inbox: Inbox) -> io
                 text: None,
                 scans: Scans::default(),
                 lookout: Lookout::new(heard),
+                taps,
                 reasons: Vec::new(),
                 told: Health::Good,
             };
@@ -153,6 +159,7 @@ struct Reading {
     text: Option<TextFile>,
     scans: Scans,
     lookout: Lookout,
+    taps: Arc<TapStates>,
     /// The reasons that occurred in this batch; there are some dozen.
     reasons: Vec<String>,
     told: Health,
@@ -218,10 +225,14 @@ impl Reading {
         }
         let now = clock::now();
         let at = now.as_millis();
-        for Arrived { verdict, headers, reason, .. } in &*arrived {
+        let tapped = self.taps.indexes();
+        for Arrived { verdict, headers, reason, interface } in &*arrived {
             self.scans.see(*verdict, headers, now, &self.inbox);
-            let judged = (*verdict, self.reasons[*reason].as_str());
-            self.lookout.see(judged, headers, now, &self.inbox);
+            // A tap sees more of such a packet, and nothing is counted twice.
+            if !tapped.contains(interface) {
+                let judged = (*verdict, self.reasons[*reason].as_str());
+                self.lookout.see(judged, headers, now, &self.inbox);
+            }
         }
         let record = self.record.clone();
         let mut record = record.lock();

@@ -1,7 +1,6 @@
 //! Looks for anomalies in the packets that the firewall tells of.
 
 use std::{
-    hash::{BuildHasher as _, Hasher as _, RandomState},
     path::Path,
     sync::{Arc, PoisonError},
 };
@@ -11,7 +10,7 @@ use portguard_linux::connection;
 use portguard_read::{Headers, Verdict};
 
 use crate::{
-    anomaly::told,
+    anomaly::{seed, told},
     config::AnomalyPlan,
     daemon::{
         inbox::Inbox,
@@ -47,9 +46,7 @@ impl Lookout {
                 }
             }
             (looking, Some(plan)) => {
-                // Nobody outside knows it.
-                let seed = RandomState::new().build_hasher().finish();
-                let mut anomalies = Anomalies::new(plan.limits.clone(), seed);
+                let mut anomalies = Anomalies::new(plan.limits.clone(), seed());
                 let habit = HabitFile::in_folder(folder);
                 anomalies.restore(habit.read());
                 *looking = Some(Looking { plan: plan.clone(), anomalies, habit });
