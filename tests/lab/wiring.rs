@@ -28,6 +28,10 @@ pub const GUARDED_V6: IpAddr = IpAddr::V6(Ipv6Addr::new(0xfd77, 0, 0, 0, 0, 0, 0
 pub const INNER_V4: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 78, 0, 2));
 /// The address of the host behind the guarded one.
 pub const INNER_V6: IpAddr = IpAddr::V6(Ipv6Addr::new(0xfd78, 0, 0, 0, 0, 0, 0, 2));
+/// The second of two hosts that reach each other through a bridge.
+pub const BRIDGED_V4: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 79, 0, 3));
+/// The second of two hosts that reach each other through a bridge.
+pub const BRIDGED_V6: IpAddr = IpAddr::V6(Ipv6Addr::new(0xfd79, 0, 0, 0, 0, 0, 0, 3));
 
 /// The last byte of the scanner's first and last ordinary address.
 const SCANNER_HOSTS: std::ops::RangeInclusive<u8> = 2..=9;
@@ -100,6 +104,29 @@ impl Lab {
         meets(&self.scanner, INNER_V4);
         meets(&self.scanner, INNER_V6);
         inner
+    }
+
+    /// Adds two hosts, `10.79.0.2` and `10.79.0.3`, that reach each other through a bridge of the
+    /// guarded one, which has no address there: its firewall sees nothing of what they say.
+    ///
+    /// # Panics
+    /// When the kernel refuses it; a lab has room for one such bridge.
+    pub fn join_bridged(&self) -> (Host, Host) {
+        let (left, right) = (self.guarded.neighbour(), self.guarded.neighbour());
+        self.guarded.configure_network("link add bridge type bridge\nlink set bridge up\n");
+        for (host, port, number) in [(&left, "left", 2), (&right, "right", 3)] {
+            join(&self.guarded, port, host, "cable");
+            host.configure_network(&format!(
+                "address add 10.79.0.{number}/24 dev cable
+                 address add fd79::{number}/64 dev cable nodad
+                 link set cable up\n"
+            ));
+            self.guarded
+                .configure_network(&format!("link set {port} master bridge\nlink set {port} up\n"));
+        }
+        meets(&left, BRIDGED_V4);
+        meets(&left, BRIDGED_V6);
+        (left, right)
     }
 }
 

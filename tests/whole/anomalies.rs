@@ -61,7 +61,7 @@ fn tried(line: &str) -> Option<(f64, &str)> {
 }
 
 /// Returns the suspicions that the journal tells of.
-fn suspicions(story: &Story) -> Vec<Value> {
+pub(crate) fn suspicions(story: &Story) -> Vec<Value> {
     let entries = story.json(&["events"]);
     let all = entries.as_array().expect("a list").iter();
     let is_one = |entry: &&Value| {

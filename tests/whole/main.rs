@@ -32,6 +32,7 @@ mod story;
 mod stream;
 mod tables;
 mod top;
+mod taps;
 mod traps;
 mod watch_views;
 mod watches;

@@ -33,6 +33,8 @@ const FOR_TESTS: &[Packaged] = &[
     ("nmap", "nmap"),
     ("hping3", "hping3"),
     ("tcpdump", "tcpdump"),
+    ("mausezahn", "netsniff-ng"),
+    ("socat", "socat"),
     ("xz", "xz-utils"),
     ("curl", "curl"),
     ("unshare", "util-linux"),

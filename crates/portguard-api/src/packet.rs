@@ -29,6 +29,21 @@ pub struct RecordState {
     pub over_limit: u64,
 }
 
+/// What became of the packets of an interface that is tapped.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TapState {
+    /// The interface's name.
+    pub interface: String,
+    /// Whether it is there and is read.
+    pub is_open: bool,
+    /// Looked at since the daemon came up.
+    pub taken: u64,
+    /// Of other protocols than IP, or cut off.
+    pub passed_over: u64,
+    /// Dropped by the kernel, since they came faster than they were looked at.
+    pub lost: u64,
+}
+
 /// A decision about a packet.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Packet {

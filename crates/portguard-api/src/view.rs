@@ -46,6 +46,9 @@ pub struct Status {
     /// The record of packet decisions.
     #[serde(default)]
     pub record: crate::packet::RecordState,
+    /// The interfaces whose packets are looked at.
+    #[serde(default)]
+    pub taps: Vec<crate::packet::TapState>,
     /// The ledger's state.
     pub ledger: Source,
     /// Every other source of events.

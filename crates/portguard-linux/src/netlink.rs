@@ -24,10 +24,7 @@ pub(crate) fn dump<T>(protocol: isize, request: &T) -> io::Result<Vec<T>>
 where
     T: NetlinkSerializable + NetlinkDeserializable + Clone,
 {
-    let mut socket = Socket::new(protocol)?;
-    socket.bind_auto()?;
-    socket.connect(&SocketAddr::new(0, 0))?;
-    sockopt::set_socket_timeout(socket.as_fd(), sockopt::Timeout::Recv, Some(ANSWER_LIMIT))?;
+    let socket = connected(protocol)?;
     for _ in 0..DUMP_ATTEMPTS {
         if let Some(messages) = dump_once(&socket, request)? {
             return Ok(messages);
@@ -41,13 +38,7 @@ fn dump_once<T>(socket: &Socket, request: &T) -> io::Result<Option<Vec<T>>>
 where
     T: NetlinkSerializable + NetlinkDeserializable + Clone,
 {
-    let mut header = NetlinkHeader::default();
-    header.flags = NLM_F_REQUEST | NLM_F_DUMP;
-    let mut message = NetlinkMessage::new(header, NetlinkPayload::InnerMessage(request.clone()));
-    message.finalize();
-    let mut bytes = vec![0; message.buffer_len()];
-    message.serialize(&mut bytes);
-    socket.send(&bytes, 0)?;
+    send(socket, request, NLM_F_REQUEST | NLM_F_DUMP)?;
     let mut found = Vec::new();
     let mut interrupted = false;
     loop {
@@ -65,6 +56,46 @@ where
             }
         }
     }
+}
+
+fn connected(protocol: isize) -> io::Result<Socket> {
+    let mut socket = Socket::new(protocol)?;
+    socket.bind_auto()?;
+    socket.connect(&SocketAddr::new(0, 0))?;
+    sockopt::set_socket_timeout(socket.as_fd(), sockopt::Timeout::Recv, Some(ANSWER_LIMIT))?;
+    Ok(socket)
+}
+
+/// Returns the one message that the kernel answers `request` with.
+///
+/// # Errors
+/// When it answers with an error, or not at all.
+pub(crate) fn ask<T>(protocol: isize, request: &T) -> io::Result<T>
+where
+    T: NetlinkSerializable + NetlinkDeserializable + Clone,
+{
+    let socket = connected(protocol)?;
+    send(&socket, request, NLM_F_REQUEST)?;
+    let (datagram, _) = socket.recv_from_full()?;
+    match messages::<T>(&datagram).into_iter().next().map(|message| message.payload) {
+        Some(NetlinkPayload::InnerMessage(inner)) => Ok(inner),
+        Some(NetlinkPayload::Error(error)) => Err(error.to_io()),
+        _ => Err(io::ErrorKind::InvalidData.into()),
+    }
+}
+
+fn send<T: NetlinkSerializable + Clone>(
+    socket: &Socket,
+    request: &T,
+    flags: u16,
+) -> io::Result<()> {
+    let mut header = NetlinkHeader::default();
+    header.flags = flags;
+    let mut message = NetlinkMessage::new(header, NetlinkPayload::InnerMessage(request.clone()));
+    message.finalize();
+    let mut bytes = vec![0; message.buffer_len()];
+    message.serialize(&mut bytes);
+    socket.send(&bytes, 0).map(drop)
 }
 
 /// Returns whether something can be read from `socket` within `limit`; a zero limit only looks.

@@ -53,11 +53,11 @@ impl Link {
     pub fn packet(self, frame: &[u8]) -> Option<&[u8]> {
         match self {
             Self::NULL | Self::LOOP => ip(frame.get(4..)?),
-            Self::ETHERNET => by_type(word(frame, 12)?, frame.get(14..)?),
+            Self::ETHERNET => carried(word(frame, 12)?, frame.get(14..)?),
             Self::PPP => ppp(frame),
             Self::PPPOE => ppp(frame.get(6..)?),
-            Self::COOKED => by_type(word(frame, 14)?, frame.get(16..)?),
-            Self::COOKED2 => by_type(word(frame, 0)?, frame.get(20..)?),
+            Self::COOKED => carried(word(frame, 14)?, frame.get(16..)?),
+            Self::COOKED2 => carried(word(frame, 0)?, frame.get(20..)?),
             Self::NFLOG => ip(logged(frame)?),
             Self::RAW | Self::IPV4 | Self::IPV6 => ip(frame),
             Self(number) if Self::OTHER_RAW.contains(&number) => ip(frame),
@@ -83,7 +83,9 @@ const PPP_IPV6: u16 = 0x0057;
 /// `linux/netfilter/nfnetlink_log.h`).
 const LOGGED_PAYLOAD: u16 = 9;
 
-fn by_type(mut kind: u16, mut rest: &[u8]) -> Option<&[u8]> {
+/// Returns the IP packet in what is carried, whose type Ethernet would number so; `None` if there is
+/// another thing in it, or if it was cut off.
+pub fn carried(mut kind: u16, mut rest: &[u8]) -> Option<&[u8]> {
     for _ in 0..MOST_TAGS {
         if !VLANS.contains(&kind) {
             break;
@@ -175,6 +177,7 @@ mod tests {
     fn other_things_are_no_packets() {
         let arp = frame(&[&[0; 12], &[0x08, 0x06][..]].concat());
         assert_eq!(Link::ETHERNET.packet(&arp), None);
+        assert_eq!(carried(0x0806, &PACKET), None);
         assert_eq!(Link(105).packet(&PACKET), None);
         assert!(!Link(105).is_known());
     }

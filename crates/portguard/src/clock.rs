@@ -25,6 +25,32 @@ pub(crate) fn now() -> Timestamp {
     Timestamp::from_millis(u64::try_from(millis).unwrap_or(0))
 }
 
+/// Both clocks at one moment: by them a moment that was just stamped by the wall clock is put into our
+/// own reckoning.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stamping {
+    now: i64,
+    wall: i64,
+}
+
+impl Stamping {
+    /// What was stamped differs by no more than this from the moment at which it is read, in
+    /// milliseconds: a clock that was set meanwhile says more.
+    const MOST: i64 = 10_000;
+
+    /// Reads both clocks.
+    pub(crate) fn begin() -> Self {
+        Self { now: i64::try_from(now().as_millis()).unwrap_or(i64::MAX), wall: wall() }
+    }
+
+    /// Returns the moment of a stamp: the time since 1970 by the wall clock.
+    pub(crate) fn moment(&self, stamp: Duration) -> Timestamp {
+        let stamp = i64::try_from(stamp.as_millis()).unwrap_or(i64::MAX);
+        let since = stamp.saturating_sub(self.wall).clamp(-Self::MOST, Self::MOST);
+        Timestamp::from_millis(u64::try_from(self.now.saturating_add(since)).unwrap_or(0))
+    }
+}
+
 /// Returns by how many milliseconds the wall clock jumped since the last time that it was followed;
 /// forwards if above zero.
 pub(crate) fn jumped() -> Option<i64> {
@@ -103,6 +129,17 @@ mod tests {
             (87_405_000, Some(86_400_000)),
         ] {
             assert_eq!(jump(wall, 5_000, ahead), expected, "{wall}");
+        }
+    }
+
+    #[test]
+    fn a_stamp_is_put_into_our_reckoning() {
+        let stamping = Stamping { now: 50_000, wall: 70_000 };
+        for (stamp, expected) in
+            [(70_000, 50_000), (69_990, 49_990), (70_007, 50_007), (9_000_000, 60_000), (0, 40_000)]
+        {
+            let moment = stamping.moment(Duration::from_millis(stamp));
+            assert_eq!(moment, Timestamp::from_millis(expected), "{stamp}");
         }
     }
 

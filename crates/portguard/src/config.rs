@@ -36,10 +36,11 @@ use serde::{Deserialize, Serialize};
 use crate::exit::{Failed, Turn};
 
 pub(crate) use anomaly::{AnomalyPlan, FanoutPlan};
-pub(crate) use check::Surroundings;
+pub(crate) use check::{Surroundings, unchangeable};
 pub(crate) use guarding::OnExit;
 pub(crate) use plan::{
-    ALLOWED_GROUP, BLOCKED_GROUP, LOG_GROUP, Protect, RecordPlan, Response, TrapPlan, WatchPlan,
+    ALLOWED_GROUP, BLOCKED_GROUP, LOG_GROUP, Protect, RecordPlan, Response, TapPlan, TrapPlan,
+    WatchPlan,
 };
 pub(crate) use scan::ScanPlan;
 pub(crate) use share::{Route, SharePlan};

@@ -55,6 +55,7 @@ use self::{
         packets::SharedPlans,
         record::PacketRecord,
         reports::Reports,
+        taps::{TapStates, Taps},
         traps::Traps,
         watches::Watches,
     },
@@ -101,6 +102,7 @@ struct Shared {
     heard: Heard,
     connections: Arc<Connections>,
     shares: Arc<Shares>,
+    taps: Arc<TapStates>,
 }
 
 impl Shared {
@@ -114,6 +116,7 @@ impl Shared {
             heard: Heard::default(),
             connections: Connections::new(config.fanout_plan()),
             shares: Arc::new(Shares::new(config.share_plan(), inbox.clone())),
+            taps: Arc::default(),
         }
     }
 }
@@ -126,13 +129,20 @@ struct Daemon {
     inbox: Inbox,
     work: Sender<Work>,
     traps: Traps,
-    watches: Watches,
-    reports: Reports,
+    senses: Senses,
     roles: Arc<Roles>,
     shared: Shared,
     threads: Threads,
     /// What undoes a change of the configuration file that waits for confirmation.
     undo: Option<Undo>,
+}
+
+/// The sources that a reload starts and stops.
+#[derive(Default)]
+struct Senses {
+    watches: Watches,
+    reports: Reports,
+    taps: Taps,
 }
 
 /// The threads whose end the daemon waits for.
@@ -209,6 +219,7 @@ impl Daemon {
         let roles = Arc::new(roles(&config));
         let desk = Desk {
             record: shared.record.clone(),
+            taps: shared.taps.clone(),
             connections: shared.connections.clone(),
             tables: Arc::default(),
             streams: Arc::default(),
@@ -260,8 +271,7 @@ impl Daemon {
             inbox,
             work,
             traps,
-            watches,
-            reports: Reports::default(),
+            senses: Senses { watches, ..Senses::default() },
             roles,
             shared,
             threads,
@@ -269,12 +279,19 @@ impl Daemon {
         })
     }
 
-    /// Reads logs and takes reports as the configuration says; returns what does not work.
+    /// Reads logs, takes reports and looks at packets as the configuration says; returns what does not
+    /// work.
     fn hear(&mut self) -> Vec<String> {
-        self.watches.board().set_folders(self.config.rules.folders());
-        let watches = self.watches.set(self.config.watch_plans(), &self.inbox);
-        let reports = self.reports.set(self.config.report_plan(), &self.roles, &self.inbox);
-        let unheard = [("some watches do not run", watches), ("nobody can report", reports)];
+        let Self { senses, config, inbox, .. } = self;
+        senses.watches.board().set_folders(config.rules.folders());
+        let watches = senses.watches.set(config.watch_plans(), inbox);
+        let reports = senses.reports.set(config.report_plan(), &self.roles, inbox);
+        let taps = senses.taps.set(config.tap_plan(), &self.shared.taps, inbox);
+        let unheard = [
+            ("some watches do not run", watches),
+            ("nobody can report", reports),
+            ("some interfaces are not looked at", taps),
+        ];
         let told = |(what, result): (_, std::io::Result<()>)| {
             result.err().map(|error| format!("{what}: {error}"))
         };
@@ -332,8 +349,9 @@ impl Daemon {
         let table = if remove { "the kernel table is removed" } else { "the kernel table stays" };
         self.shared.shares.stop_all();
         self.traps.stop();
-        self.watches.stop();
-        self.reports.stop();
+        self.senses.watches.stop();
+        self.senses.reports.stop();
+        self.senses.taps.stop();
         self.inbox.deliver(Fact::Noted(Note::Stopped { table: table.into() }));
         self.inbox.stop();
         let deadline = std::time::Instant::now() + STOP_WITHIN;
@@ -399,7 +417,8 @@ fn open_ledger(config: &Config, inbox: &Inbox) -> LedgerThread {
 /// Starts the sources that know nothing of each other.
 fn start_sources(config: &Config, shared: &Shared, inbox: &Inbox) -> std::io::Result<()> {
     if !config.guard.observe {
-        source::record::start(shared.record.clone(), shared.heard.clone(), inbox.clone())?;
+        let (heard, taps) = (shared.heard.clone(), shared.taps.clone());
+        source::record::start(shared.record.clone(), heard, taps, inbox.clone())?;
         source::packets::start(config::LOG_GROUP, shared.plans.clone(), inbox.clone())?;
     }
     source::listeners::start(inbox.clone(), shared.urgency.clone(), shared.heard.clone())?;

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use portguard_core::{Caps, Event, Fact, Guard, List, Offence, Record, Subject, Timestamp};
+use portguard_core::{Caps, Event, Fact, Guard, Offence, Record, Subject, Timestamp};
 use portguard_store::StoredEntry;
 
 use crate::config::Config;
@@ -36,7 +36,7 @@ impl Offline {
     /// have been, since it is of a source that was banned. What comes late counts when it comes.
     pub(crate) fn take(&mut self, at: Timestamp, fact: Fact) -> Option<Vec<StoredEntry>> {
         let at = self.go_on(at);
-        if offence_of(&fact).is_some_and(|offence| self.is_banned(offence)) {
+        if offence_of(&fact).is_some_and(|offence| self.guard.has_banned(offence)) {
             return None;
         }
         self.guard.handle_event(Event { at, fact }, at);
@@ -58,16 +58,6 @@ impl Offline {
         }
         self.now = at;
         at
-    }
-
-    /// Returns whether the source of an offence was banned, for all ports or for the same.
-    fn is_banned(&self, offence: &Offence) -> bool {
-        let holds = self.guard.holds_on(Subject::address(offence.peer));
-        let ports = offence.ports.as_deref().map(Vec::as_slice).unwrap_or_default();
-        holds.iter().any(|(list, _, hold)| {
-            let is_for_all = hold.port_list().is_empty();
-            *list == List::Ban && (is_for_all || hold.port_list() == ports)
-        })
     }
 
     fn entries(&mut self) -> Vec<StoredEntry> {

@@ -9,7 +9,7 @@ use foldhash::fast::FixedState;
 
 use super::packet::{Content, Packet, Purpose};
 
-/// Connections that are known, a power of two; 8 bytes each.
+/// Connections that are known, a power of two; 10 bytes each.
 const CELLS: usize = 1 << 20;
 
 /// Cells that one connection may be in: those of one cache line.
@@ -23,6 +23,9 @@ const OVER_AFTER: u64 = 2 * 3_600;
 pub(super) struct Flows {
     /// [`Cell`]s; as numbers, for zeros take no memory until they are touched.
     cells: Vec<u64>,
+    /// The upper halves of the numbers that accepted them. With the lower half alone, whoever guesses
+    /// proves a handshake in somebody else's name after 65,536 packets.
+    upper: Vec<u16>,
     hasher: FixedState,
 }
 
@@ -47,7 +50,7 @@ pub(super) enum Relation {
 }
 
 /// A connection: 28 bits of its hash, and behind them from the highest on: 15 bits of the second of
-/// its last packet, 16 bits of the number that accepted it, 3 bits of state, and the side that began.
+/// its last packet, the lower half of the number that accepted it, 3 bits of state, and the side that began.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Cell(u64);
 
@@ -69,7 +72,7 @@ enum State {
 
 impl Flows {
     pub(super) fn new(hasher: FixedState) -> Self {
-        Self { cells: vec![0; CELLS], hasher }
+        Self { cells: vec![0; CELLS], upper: vec![0; CELLS], hasher }
     }
 
     /// Takes a packet, and returns what it is to its connection.
@@ -80,7 +83,7 @@ impl Flows {
         let (low, high) = if is_lower { (here, there) } else { (there, here) };
         let hash = self.hash(low, high, packet.protocol);
         let second = packet.at.as_millis() / 1_000;
-        let bucket = self.bucket(hash);
+        let (bucket, upper) = self.bucket(hash);
         let tag = hash >> 36;
         let is_it = |cell: &u64| {
             let cell = Cell(*cell);
@@ -90,19 +93,29 @@ impl Flows {
         let Some(index) = known else {
             let Some(state) = state_of_first(purpose) else { return Relation::Part };
             let began = if state == State::Asked { is_lower } else { !is_lower };
-            let cell = Cell::new(tag, second, number_of(packet, purpose), state, began);
-            if let Some(place) = bucket.iter_mut().max_by_key(|one| Cell(**one).dispensable(second))
+            let number = number_of(packet, purpose);
+            let cell = Cell::new(tag, second, low_half(number), state, began);
+            let places = bucket.iter_mut().zip(upper);
+            if let Some((place, upper)) =
+                places.max_by_key(|(one, _)| Cell(**one).dispensable(second))
             {
                 *place = cell.0;
+                if purpose == Purpose::Accept {
+                    *upper = high_half(number);
+                }
             }
             return if state == State::Asked { Relation::First } else { Relation::Part };
         };
         let cell = Cell(bucket[index]);
-        let (relation, next) = step(cell, packet, purpose, cell.began_low() == is_lower);
+        let accepted = || u32::from(upper[index]) << 16 | u32::from(cell.number());
+        let (relation, next) = step(cell, accepted, packet, purpose, cell.began_low() == is_lower);
         let next = match next {
             Step::To(state) => {
-                let is_accepted = purpose == Purpose::Accept && state == State::Answered;
-                let number = if is_accepted { number_of(packet, purpose) } else { cell.number() };
+                let mut number = cell.number();
+                if relation == Relation::Answer && purpose == Purpose::Accept {
+                    let whole = number_of(packet, purpose);
+                    (number, upper[index]) = (low_half(whole), high_half(whole));
+                }
                 Cell::new(tag, second, number, state, cell.began_low())
             }
             Step::Anew => Cell::new(tag, second, 0, State::Asked, is_lower),
@@ -121,9 +134,9 @@ impl Flows {
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "the lowest bits are wanted")]
-    fn bucket(&mut self, hash: u64) -> &mut [u64] {
+    fn bucket(&mut self, hash: u64) -> (&mut [u64], &mut [u16]) {
         let start = (hash as usize & (CELLS - 1)) / ASIDE * ASIDE;
-        &mut self.cells[start..start + ASIDE]
+        (&mut self.cells[start..start + ASIDE], &mut self.upper[start..start + ASIDE])
     }
 }
 
@@ -134,7 +147,13 @@ enum Step {
 }
 
 /// Returns what a packet of a known connection is, and what becomes of that.
-fn step(cell: Cell, packet: &Packet, purpose: Purpose, is_beginner: bool) -> (Relation, Step) {
+fn step(
+    cell: Cell,
+    accepted: impl Fn() -> u32,
+    packet: &Packet,
+    purpose: Purpose,
+    is_beginner: bool,
+) -> (Relation, Step) {
     let state = cell.state();
     let stay = Step::To(state);
     match (purpose, is_beginner) {
@@ -151,7 +170,7 @@ fn step(cell: Cell, packet: &Packet, purpose: Purpose, is_beginner: bool) -> (Re
             let is_right = matches!(
                 packet.content,
                 Content::Tcp { acknowledgement, .. }
-                    if low_bits(acknowledgement.wrapping_sub(1)) == cell.number()
+                    if acknowledgement.wrapping_sub(1) == accepted()
             );
             if is_right {
                 (Relation::Proof, Step::To(State::Proved))
@@ -167,10 +186,12 @@ fn step(cell: Cell, packet: &Packet, purpose: Purpose, is_beginner: bool) -> (Re
         (Purpose::Datagram | Purpose::Carry { .. }, true) if state == State::Asked => {
             (Relation::Again, stay)
         }
-        (Purpose::Datagram | Purpose::Echo | Purpose::Carry { .. }, false)
-            if state == State::Asked =>
-        {
+        (Purpose::Datagram | Purpose::Echo, false) if state == State::Asked => {
             (Relation::Answer, Step::To(State::Answered))
+        }
+        // The number that accepted it was not seen: nothing can prove that it was received.
+        (Purpose::Carry { .. }, false) if state == State::Asked => {
+            (Relation::Answer, Step::To(State::Used))
         }
         _ => (Relation::Part, stay),
     }
@@ -187,20 +208,25 @@ fn state_of_first(purpose: Purpose) -> Option<State> {
     }
 }
 
-fn number_of(packet: &Packet, purpose: Purpose) -> u64 {
+fn number_of(packet: &Packet, purpose: Purpose) -> u32 {
     match packet.content {
-        Content::Tcp { sequence, .. } if purpose == Purpose::Accept => low_bits(sequence),
+        Content::Tcp { sequence, .. } if purpose == Purpose::Accept => sequence,
         _ => 0,
     }
 }
 
-fn low_bits(number: u32) -> u64 {
-    u64::from(number & 0xffff)
+#[expect(clippy::cast_possible_truncation, reason = "the lower half is wanted")]
+fn low_half(number: u32) -> u16 {
+    number as u16
+}
+
+fn high_half(number: u32) -> u16 {
+    low_half(number >> 16)
 }
 
 impl Cell {
-    fn new(tag: u64, second: u64, number: u64, state: State, began_low: bool) -> Self {
-        let state = state as u64;
+    fn new(tag: u64, second: u64, number: u16, state: State, began_low: bool) -> Self {
+        let (state, number) = (state as u64, u64::from(number));
         Self(tag << 36 | (second & 0x7fff) << 21 | number << 5 | state << 1 | u64::from(began_low))
     }
 
@@ -208,8 +234,9 @@ impl Cell {
         self.0 >> 36
     }
 
-    fn number(self) -> u64 {
-        self.0 >> 5 & 0xffff
+    #[expect(clippy::cast_possible_truncation, reason = "the lower bits are wanted")]
+    fn number(self) -> u16 {
+        (self.0 >> 5) as u16
     }
 
     fn state(self) -> State {
@@ -271,6 +298,11 @@ mod tests {
         assert_eq!(take(&mut flows, &tcp(client, server, 0x02, (5, 0))), Relation::Again);
         assert_eq!(take(&mut flows, &tcp(server, client, 0x12, (900, 6))), Relation::Answer);
         assert_eq!(take(&mut flows, &tcp(client, server, 0x10, (6, 77))), Relation::Part);
+        // Half of the number is right.
+        assert_eq!(take(&mut flows, &tcp(client, server, 0x10, (6, 0x1_0385))), Relation::Part);
+        // Nor does the client choose the number.
+        assert_eq!(take(&mut flows, &tcp(client, server, 0x12, (70, 6))), Relation::Part);
+        assert_eq!(take(&mut flows, &tcp(client, server, 0x10, (6, 71))), Relation::Part);
         assert_eq!(take(&mut flows, &tcp(client, server, 0x10, (6, 901))), Relation::Proof);
         assert_eq!(take(&mut flows, &tcp(server, client, 0x18, (901, 6))), Relation::Part);
         assert_eq!(take(&mut flows, &tcp(client, server, 0x18, (6, 930))), Relation::Use);
@@ -278,6 +310,25 @@ mod tests {
         // The same ports once more.
         assert_eq!(take(&mut flows, &tcp(client, server, 0x02, (9, 0))), Relation::First);
         assert_eq!(take(&mut flows, &tcp(server, client, 0x14, (0, 10))), Relation::Refusal);
+    }
+
+    #[test]
+    fn the_whole_number_is_compared_also_where_the_acceptance_is_seen_first() {
+        let (client, server) = ("192.0.2.7:40000", "192.0.2.1:22");
+        let mut flows = Flows::new(FixedState::with_seed(7));
+        take(&mut flows, &tcp(server, client, 0x12, (0x1234_0384, 6)));
+        assert_eq!(take(&mut flows, &tcp(client, server, 0x10, (6, 0x385))), Relation::Part);
+        let right = tcp(client, server, 0x10, (6, 0x1234_0385));
+        assert_eq!(take(&mut flows, &right), Relation::Proof);
+    }
+
+    #[test]
+    fn an_answer_without_a_number_proves_nothing() {
+        let (client, server) = ("192.0.2.7:40000", "192.0.2.1:22");
+        let mut flows = Flows::new(FixedState::with_seed(7));
+        take(&mut flows, &tcp(client, server, 0x02, (5, 0)));
+        assert_eq!(take(&mut flows, &tcp(server, client, 0x10, (900, 6))), Relation::Answer);
+        assert_eq!(take(&mut flows, &tcp(client, server, 0x10, (6, 1))), Relation::Part);
     }
 
     #[test]

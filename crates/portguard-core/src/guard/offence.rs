@@ -99,6 +99,16 @@ impl Guard {
         self.settle_kernel(peer, subject, rung.measure, &offence.ladder);
     }
 
+    /// Returns whether the source of an offence is banned, for all ports or for the same.
+    pub fn has_banned(&self, offence: &Offence) -> bool {
+        let holds = self.holds_on(Subject::address(offence.peer));
+        let ports = offence.ports.as_deref().map(Vec::as_slice).unwrap_or_default();
+        holds.iter().any(|(list, _, hold)| {
+            let is_for_all = hold.port_list().is_empty();
+            *list == List::Ban && (is_for_all || hold.port_list() == ports)
+        })
+    }
+
     /// Returns why a subject must not be touched, if so. Asked before anything else.
     pub(super) fn excuse(&mut self, subject: Subject, now: Timestamp) -> Option<Refusal> {
         if let Some(why) = subject.never_a_stranger() {

@@ -39,13 +39,16 @@ impl Proposals {
 
 impl Guard {
     /// Takes an anomaly: asks whether its subject may be touched, and proposes a rule or puts it in
-    /// force.
+    /// force. A source that is banned goes on knocking; that is nothing new.
     pub(super) fn take_anomaly(&mut self, anomaly: &Anomaly, at: Timestamp, now: Timestamp) {
         let offence = &anomaly.offence;
+        let peer = Subject::address(offence.peer);
+        if self.excuse(peer, now).is_none() && self.has_banned(offence) {
+            return;
+        }
         if anomaly.respond == Respond::Auto {
             return self.judge(offence, at, now);
         }
-        let peer = Subject::address(offence.peer);
         let subject = self.width_of(peer, &offence.ladder);
         if let Some(excuse) = self.excuse(peer, now) {
             return self.note_offence(offence, peer, Some(excuse.why), at);
@@ -258,6 +261,20 @@ mod tests {
         find(&mut guard, "203.0.113.7", Grade::Forgeable, Respond::Auto, 2);
         find(&mut guard, "203.0.113.8", Grade::Handshake, Respond::Auto, 2);
         assert_eq!((held(&guard, List::Ban), held(&guard, List::ThrottleHard)), (1, 1));
+    }
+
+    #[test]
+    fn who_is_banned_already_gains_nothing_by_going_on() {
+        let mut guard = guard();
+        for at in [1, 20, 40, 60] {
+            find(&mut guard, "203.0.113.7", Grade::Handshake, Respond::Auto, at);
+            find(&mut guard, "203.0.113.7", Grade::Forgeable, Respond::Propose, at + 1);
+        }
+        assert_eq!((held(&guard, List::Ban), guard.proposals().len()), (1, 0));
+        // The ban of a hundred seconds is over, and was the first.
+        guard.handle_timeout(seconds(102));
+        assert_eq!(held(&guard, List::Ban), 0);
+        assert_eq!(guard.offenders.get(&"203.0.113.7".parse().unwrap()).unwrap().offences, 1);
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod listening;
 mod logged;
 #[path = "../nft/namespace.rs"]
 mod namespace;
+mod packets;
 mod session;
 mod tail;
 mod trap;

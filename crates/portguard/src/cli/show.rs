@@ -2,7 +2,10 @@
 
 use std::{fmt::Write as _, io::Write as _};
 
-use portguard_api::{packet::RecordState, view};
+use portguard_api::{
+    packet::{RecordState, TapState},
+    view,
+};
 use portguard_core::Span;
 use serde::Serialize;
 
@@ -89,6 +92,12 @@ pub(crate) fn status(status: &view::Status) -> String {
         ),
     );
     row("packet log", record_line(&status.record));
+    for tap in &status.taps {
+        let TapState { interface, taken, passed_over, lost, .. } = tap;
+        let line =
+            format!("{interface}: {taken} looked at, {passed_over} passed over, {lost} lost");
+        row("packet tap", line);
+    }
     row("traps", format!("{} set, {} can not be set", status.traps_set, status.traps_missing));
     out + &sources(status)
 }

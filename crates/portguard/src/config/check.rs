@@ -9,6 +9,7 @@ mod web;
 use std::{collections::BTreeMap, net::SocketAddr};
 
 use portguard_core::{Growth, MOST_PORTS_OF_A_BAN, Span, Subject};
+use portguard_linux::interface;
 
 use super::{
     Config, Mistake,
@@ -20,6 +21,8 @@ use super::{
 };
 
 pub(super) use effect::without_effect;
+
+pub(crate) use effect::unchangeable;
 
 /// What the configuration has to get along with on this host.
 #[derive(Clone, Debug, Default)]
@@ -33,6 +36,9 @@ const LONGEST_SERVICE_NAME: usize = 64;
 
 /// Smallest file of log lines, in bytes: some hundred lines.
 const LEAST_TEXT: u64 = 64 << 10;
+
+/// Most interfaces that are tapped: the detectors of each may take some 100 MB in a flood.
+const MOST_TAPS: usize = 8;
 
 /// Longest name of the table, in bytes: well within what the kernel takes (256), and fits a line.
 const LONGEST_TABLE_NAME: usize = 64;
@@ -106,6 +112,17 @@ fn check_packets(config: &Config, found: &mut Findings<'_>) {
     found.check(is_path, &packets.name("text_file"), "must be an absolute path, or empty");
     let is_some = config.packets.text_max.0.0 >= LEAST_TEXT;
     found.check(is_some, &packets.name("text_max"), "must be at least 64KiB");
+    let key = packets.name("interfaces");
+    let names = &config.packets.interfaces;
+    for (index, name) in names.iter().enumerate() {
+        let here = key.row(index);
+        if !interface::is_name(name) {
+            found.add(&here, format!("`{name}` is no name that an interface can have"));
+        }
+        found.check(!names[..index].contains(name), &here, "is there twice");
+    }
+    let what = format!("are too many; {MOST_TAPS} at most");
+    found.check(names.len() <= MOST_TAPS, &key, &what);
 }
 
 fn check_lists(config: &Config, found: &mut Findings<'_>) {

@@ -184,6 +184,8 @@ section! {
         text_file: String = String::new(),
         /// The file is cut at this size.
         text_max: Written<Size> = written("100MiB"),
+        /// Interfaces of which every packet is looked at, also those that the firewall does not see.
+        interfaces: Vec<String> = Vec::new(),
     }
 }
 

@@ -102,6 +102,17 @@ pub(crate) struct RecordPlan {
     pub(crate) state_dir: PathBuf,
 }
 
+/// Which interfaces are tapped, and what for.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct TapPlan {
+    /// Their names.
+    pub(crate) interfaces: Vec<Arc<str>>,
+    /// What is looked for; `None`: nothing.
+    pub(crate) anomalies: Option<Arc<AnomalyPlan>>,
+    /// Where their habits are kept.
+    pub(crate) state_dir: PathBuf,
+}
+
 /// Who is protected by the configuration.
 #[derive(Clone, Debug)]
 #[expect(
@@ -326,6 +337,15 @@ impl Config {
             text_file: (!text_file.is_empty()).then(|| text_file.into()),
             text_max: self.packets.text_max.0.0,
             scans: self.scan.iter().map(Scan::plan).collect(),
+            anomalies: self.anomaly_plan().map(Arc::new),
+            state_dir: self.guard.state_dir.clone(),
+        }
+    }
+
+    /// Returns which interfaces are tapped.
+    pub(crate) fn tap_plan(&self) -> TapPlan {
+        TapPlan {
+            interfaces: self.packets.interfaces.iter().map(|name| name.as_str().into()).collect(),
             anomalies: self.anomaly_plan().map(Arc::new),
             state_dir: self.guard.state_dir.clone(),
         }

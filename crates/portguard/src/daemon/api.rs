@@ -47,9 +47,8 @@ use super::{
     enforcer::{Reached, Requests},
     inbox::Inbox,
     ledger::{SharedReader, Written},
-    source::{connections::Connections, record::PacketRecord, watches::Board},
     shares::Shares,
-    source::{connections::Connections, record::PacketRecord},
+    source::{connections::Connections, record::PacketRecord, taps::TapStates, watches::Board},
     system::Signal,
 };
 
@@ -86,6 +85,7 @@ pub(crate) struct Desk {
     pub(crate) ledger: SharedReader,
     pub(crate) roles: Arc<Roles>,
     pub(crate) record: Arc<PacketRecord>,
+    pub(crate) taps: Arc<TapStates>,
     pub(crate) connections: Arc<Connections>,
     pub(crate) tables: Arc<Tables>,
     pub(crate) streams: Arc<Streams>,

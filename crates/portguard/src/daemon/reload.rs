@@ -162,7 +162,7 @@ impl Daemon {
                     return (mistakes, Vec::new());
                 }
             };
-        for (what, old, new) in unchangeable(&self.config, &config) {
+        for (what, old, new) in config::unchangeable(&self.config, &config) {
             if old != new {
                 warnings.push(format!("{what} takes effect with the next start"));
             }
@@ -329,23 +329,3 @@ pub(super) fn overruled(path: &Path, text: &str) -> Vec<String> {
     found.map(|(key, file)| format!("{} sets {key} as well, and wins", file.display())).collect()
 }
 
-/// Returns the settings that a running daemon can not take over.
-fn unchangeable<'a>(
-    old: &'a Config,
-    new: &'a Config,
-) -> [(&'static str, std::borrow::Cow<'a, str>, std::borrow::Cow<'a, str>); 4] {
-    [
-        (
-            "guard.state_dir",
-            old.guard.state_dir.to_string_lossy(),
-            new.guard.state_dir.to_string_lossy(),
-        ),
-        ("guard.run_dir", old.guard.run_dir.to_string_lossy(), new.guard.run_dir.to_string_lossy()),
-        ("firewall.table", old.firewall.table.as_str().into(), new.firewall.table.as_str().into()),
-        (
-            "guard.observe",
-            old.guard.observe.to_string().into(),
-            new.guard.observe.to_string().into(),
-        ),
-    ]
-}

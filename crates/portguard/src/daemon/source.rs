@@ -2,6 +2,7 @@
 //! degrades itself only, and says so.
 
 pub(crate) mod connections;
+mod habits;
 pub(crate) mod host;
 pub(crate) mod hosts;
 pub(crate) mod listeners;
@@ -9,6 +10,7 @@ pub(crate) mod packets;
 pub(crate) mod record;
 pub(crate) mod reports;
 pub(crate) mod table;
+pub(crate) mod taps;
 pub(crate) mod traps;
 pub(crate) mod units;
 pub(crate) mod watches;

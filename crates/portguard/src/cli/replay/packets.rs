@@ -5,21 +5,21 @@ use std::{
     fs::File,
     io::{self, BufRead as _, BufReader, Read},
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
 use jiff::tz::TimeZone;
-use portguard_core::{Anomalies, Fact, Packet, Suspicion, Timestamp, anomaly::Outcome};
+use portguard_core::{Fact, Packet, Timestamp};
 use portguard_read::{
     Capture,
     capture::{Frame, is_capture},
-    headers::read_headers,
     netfilter::read_line,
     stamp::Stamps,
 };
 
 use crate::{
-    anomaly::told,
+    anomaly::{PacketEye, packet},
     cli::lines::Lines,
     config::AnomalyPlan,
     exit::{Failed, Turn},
@@ -36,7 +36,7 @@ pub(super) type Queue = VecDeque<(PathBuf, Kind)>;
 
 /// Files with packets, one after the other as one stream.
 pub(super) struct Packets {
-    eye: PacketEye,
+    seeing: Seeing,
     files: Queue,
     source: Option<Source>,
     stamps: Stamps,
@@ -48,9 +48,8 @@ pub(super) struct Packets {
 }
 
 /// The detectors, and how far the packets came.
-struct PacketEye {
-    plan: AnomalyPlan,
-    anomalies: Anomalies,
+struct Seeing {
+    eye: PacketEye,
     last: Timestamp,
 }
 
@@ -61,10 +60,9 @@ enum Source {
 
 impl Packets {
     pub(super) fn new(plan: AnomalyPlan, files: Queue) -> Self {
-        // The same in gives the same out.
-        let anomalies = Anomalies::new(plan.limits.clone(), 0);
         Self {
-            eye: PacketEye { plan, anomalies, last: Timestamp::default() },
+            // The same in gives the same out.
+            seeing: Seeing { eye: PacketEye::new(Arc::new(plan), 0), last: Timestamp::default() },
             files,
             source: None,
             stamps: Stamps::at_beginning(TimeZone::system()),
@@ -82,13 +80,13 @@ impl Packets {
         now: Timestamp,
         progress: &mut dyn FnMut(u64),
     ) -> Result<(), Failed> {
-        let Self { eye, stamps, read, passed_over, troubles, .. } = self;
+        let Self { seeing, stamps, read, passed_over, troubles, .. } = self;
         while found.is_empty() {
             let Some(source) = &mut self.source else {
                 let Some((path, kind)) = self.files.pop_front() else {
                     if !self.is_settled {
                         self.is_settled = true;
-                        eye.settle(found);
+                        seeing.settle(found);
                     }
                     return Ok(());
                 };
@@ -99,12 +97,11 @@ impl Packets {
                 Source::Capture(path, capture) => {
                     let mut hand = |frame: Frame<'_>| {
                         *read += 1;
-                        let headers = frame.link.packet(frame.bytes).and_then(read_headers);
-                        let Some(headers) = headers else {
-                            *passed_over += 1;
-                            return;
-                        };
-                        eye.take(&headers.packet(frame.at, Outcome::Unknown), found);
+                        let bytes = frame.link.packet(frame.bytes);
+                        match bytes.and_then(|bytes| packet(bytes, frame.at)) {
+                            Some(packet) => seeing.take(&packet, found),
+                            None => *passed_over += 1,
+                        }
                     };
                     let more = capture.next(&mut hand).unwrap_or_else(|why| {
                         troubles.push(format!("{}: {why}", path.display()));
@@ -121,7 +118,7 @@ impl Packets {
                     let packet = line.and_then(|line| packet_of(line, stamps, now));
                     if let Some(packet) = packet {
                         *read += 1;
-                        eye.take(&packet, found);
+                        seeing.take(&packet, found);
                     }
                     line.is_some()
                 }
@@ -135,24 +132,16 @@ impl Packets {
     }
 }
 
-impl PacketEye {
+impl Seeing {
     fn take(&mut self, packet: &Packet, found: &mut VecDeque<(Timestamp, Fact)>) {
-        let Self { plan, anomalies, last } = self;
-        *last = (*last).max(packet.at);
-        found.extend(anomalies.see(packet).map(|suspicion| fact(plan, suspicion)));
+        self.last = self.last.max(packet.at);
+        found.extend(self.eye.see(packet));
     }
 
     /// Goes on after the last packet.
     fn settle(&mut self, found: &mut VecDeque<(Timestamp, Fact)>) {
-        let Self { plan, anomalies, last } = self;
-        let suspicions = anomalies.settle(last.plus(AFTER_THE_LAST));
-        found.extend(suspicions.map(|suspicion| fact(plan, suspicion)));
+        found.extend(self.eye.settle(self.last.plus(AFTER_THE_LAST)));
     }
-}
-
-fn fact(plan: &AnomalyPlan, suspicion: Suspicion) -> (Timestamp, Fact) {
-    let (at, grade) = (suspicion.at, suspicion.grade());
-    (at, told(plan, suspicion, grade))
 }
 
 fn packet_of(line: &[u8], stamps: &mut Stamps, now: Timestamp) -> Option<Packet> {

@@ -1,4 +1,7 @@
-//! Which settings are read, but take no effect in this version: nobody shall rely on one of them.
+//! Which settings are read, but take no effect, in this version or without a new start: nobody shall
+//! rely on one of them.
+
+use std::borrow::Cow;
 
 use toml::{Table, Value};
 
@@ -19,6 +22,27 @@ pub(in crate::config) fn without_effect(config: &Config, tree: &Tree) -> Vec<Str
         idle.map(|key| tree.mistake(&key, "has no effect in this version")).collect();
     told.sort_by(|one, other| one.place.cmp(&other.place));
     told.iter().map(ToString::to_string).collect()
+}
+
+/// Returns the settings that a running daemon can not take over.
+pub(crate) fn unchangeable<'a>(
+    old: &'a Config,
+    new: &'a Config,
+) -> [(&'static str, Cow<'a, str>, Cow<'a, str>); 4] {
+    [
+        (
+            "guard.state_dir",
+            old.guard.state_dir.to_string_lossy(),
+            new.guard.state_dir.to_string_lossy(),
+        ),
+        ("guard.run_dir", old.guard.run_dir.to_string_lossy(), new.guard.run_dir.to_string_lossy()),
+        ("firewall.table", old.firewall.table.as_str().into(), new.firewall.table.as_str().into()),
+        (
+            "guard.observe",
+            old.guard.observe.to_string().into(),
+            new.guard.observe.to_string().into(),
+        ),
+    ]
 }
 
 fn table_of(config: &Config) -> Table {

@@ -1,4 +1,6 @@
-//! The record of packet decisions.
+//! The record of packet decisions, and what is counted beside it.
+
+use std::sync::Arc;
 
 use axum::{
     Json,
@@ -6,7 +8,7 @@ use axum::{
 };
 use portguard_api::{
     Problem,
-    packet::{Packet, PacketLog, RecordState},
+    packet::{Packet, PacketLog, RecordState, TapState},
 };
 use portguard_core::Timestamp;
 use portguard_read::{PacketDecision, PacketKind, Transport, Verdict, log_line::flag_words};
@@ -15,7 +17,10 @@ use utoipa::IntoParams;
 
 use crate::{
     clock,
-    daemon::{enforcer::KernelState, source::record::Tally},
+    daemon::{
+        enforcer::KernelState,
+        source::{record::Tally, taps::Tapped},
+    },
 };
 
 use super::{Desk, answer::Failure, role::MayRead};
@@ -71,6 +76,17 @@ pub(super) fn state(tally: Tally, kernel: &KernelState) -> RecordState {
         lost: tally.lost,
         unreadable: tally.unreadable,
         over_limit: kernel.over_limit,
+    }
+}
+
+/// Returns what became of the packets of an interface, as views show it.
+pub(super) fn tap((name, tapped): &(Arc<str>, Tapped)) -> TapState {
+    TapState {
+        interface: name.to_string(),
+        is_open: tapped.index.is_some(),
+        taken: tapped.taken,
+        passed_over: tapped.passed_over,
+        lost: tapped.lost,
     }
 }
 

@@ -1,7 +1,6 @@
 //! Decisions about packets, as the kernel tells of them: kept in memory, and written as classic log
 //! lines if so configured. Who is looked for in them is told to the guard.
 
-mod habits;
 mod lookout;
 mod scans;
 mod text;
@@ -34,7 +33,7 @@ use crate::{
 
 use self::{lookout::Lookout, scans::Scans, text::TextFile};
 
-use super::{listeners::Heard, tell};
+use super::{listeners::Heard, taps::TapStates, tell};
 
 const NAME: &str = "packet-log";
 
@@ -190,7 +189,12 @@ impl PacketRecord {
 }
 
 /// Binds to the log groups, and reads them on a thread of its own.
-pub(crate) fn start(record: Arc<PacketRecord>, heard: Heard, inbox: Inbox) -> io::Result<()> {
+pub(crate) fn start(
+    record: Arc<PacketRecord>,
+    heard: Heard,
+    taps: Arc<TapStates>,
+    inbox: Inbox,
+) -> io::Result<()> {
     match VolumeReader::open(&[BLOCKED_GROUP, ALLOWED_GROUP]) {
         Ok(reader) => {
             tell(&inbox, NAME, Health::Good);
@@ -202,6 +206,7 @@ pub(crate) fn start(record: Arc<PacketRecord>, heard: Heard, inbox: Inbox) -> io
                 text: None,
                 scans: Scans::default(),
                 lookout: Lookout::new(heard),
+                taps,
                 reasons: Vec::new(),
                 told: Health::Good,
             };
@@ -227,6 +232,7 @@ struct Reading {
     text: Option<TextFile>,
     scans: Scans,
     lookout: Lookout,
+    taps: Arc<TapStates>,
     /// The reasons that occurred in this batch; there are some dozen.
     reasons: Vec<String>,
     told: Health,
@@ -292,12 +298,16 @@ impl Reading {
         }
         let now = clock::now();
         let at = now.as_millis();
-        for Arrived { verdict, headers, reason, .. } in &*arrived {
+        let tapped = self.taps.indexes();
+        for Arrived { verdict, headers, reason, interface } in &*arrived {
             for place in self.scans.see(*verdict, headers, now, &self.inbox) {
                 self.record.count_found(place, headers.source, now);
             }
-            let judged = (*verdict, self.reasons[*reason].as_str());
-            self.lookout.see(judged, headers, now, &self.inbox);
+            // A tap sees more of such a packet, and nothing is counted twice.
+            if !tapped.contains(interface) {
+                let judged = (*verdict, self.reasons[*reason].as_str());
+                self.lookout.see(judged, headers, now, &self.inbox);
+            }
         }
         let record = self.record.clone();
         let mut record = record.lock();

@@ -1,7 +1,6 @@
 //! Looks for anomalies in the packets that the firewall tells of.
 
 use std::{
-    hash::{BuildHasher as _, Hasher as _, RandomState},
     path::Path,
     sync::{Arc, PoisonError},
 };
@@ -11,12 +10,13 @@ use portguard_linux::connection;
 use portguard_read::{Headers, Verdict};
 
 use crate::{
-    anomaly::told,
+    anomaly::{seed, told},
     config::AnomalyPlan,
-    daemon::{inbox::Inbox, source::listeners::Heard},
+    daemon::{
+        inbox::Inbox,
+        source::{habits::HabitFile, listeners::Heard},
+    },
 };
-
-use super::habits::HabitFile;
 
 /// The detectors with what they look for.
 pub(super) struct Lookout {
@@ -46,9 +46,7 @@ impl Lookout {
                 }
             }
             (looking, Some(plan)) => {
-                // Nobody outside knows it.
-                let seed = RandomState::new().build_hasher().finish();
-                let mut anomalies = Anomalies::new(plan.limits.clone(), seed);
+                let mut anomalies = Anomalies::new(plan.limits.clone(), seed());
                 let habit = HabitFile::in_folder(folder);
                 anomalies.restore(habit.read());
                 *looking = Some(Looking { plan: plan.clone(), anomalies, habit });

@@ -35,8 +35,14 @@ struct Counts {
 }
 
 impl HabitFile {
+    /// Returns the file of what the firewall tells of.
     pub(super) fn in_folder(folder: &Path) -> Self {
         Self { path: folder.join("habits.json"), written: Instant::now() }
+    }
+
+    /// Returns the file of what is seen on an interface.
+    pub(super) fn of_interface(folder: &Path, name: &str) -> Self {
+        Self { path: folder.join(format!("habits-{name}.json")), written: Instant::now() }
     }
 
     /// Returns what was written last; nothing if there is nothing that can be read.
