@@ -49,7 +49,7 @@ pub(crate) fn open_ui(client: &Client, global: &Global) -> Result<(), Failed> {
     if has_display && !privilege::is_root() && browse(&address) {
         return Ok(());
     }
-    show::print(&format!("web face       {address}\n"))?;
+    show::print(&format!("\n{address}\n"))?;
     if !global.quiet {
         eprintln!("hint: sudo portguard web token prints a link that lets you in");
     }
