@@ -10,6 +10,7 @@ mod command;
 mod config_file;
 mod connections;
 mod face;
+mod fuzzed;
 mod journals;
 mod lacking;
 mod ladder;
