@@ -227,9 +227,8 @@ fn refused(error: &OpenError) -> Failed {
         OpenError::NoTls(_) => Failed::new(Turn::Configuration, text).hint(
             "set web.tls = true, or web.tls_certificate and web.tls_key; or listen on 127.0.0.1",
         ),
-        OpenError::NoPassword(_) => Failed::new(Turn::Configuration, text).hint(
-            "set one first: sudo portguard web password; or let web.listen be 127.0.0.1:6060",
-        ),
+        OpenError::NoPassword(_) => Failed::new(Turn::Configuration, text)
+            .hint("set one: sudo portguard web password, then systemctl restart portguard-web"),
         OpenError::Tls(_) => Failed::new(Turn::Configuration, text)
             .hint("web.tls_certificate and web.tls_key are PEM files that fit each other"),
         OpenError::Listen(address, source) => listening(*address, source, text),
