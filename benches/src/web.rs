@@ -102,6 +102,8 @@ pub(crate) fn first_page(report: &mut Report) {
     let asked = [
         "/auth/me",
         "/api/v1/status",
+        "/api/v1/history?span=86400",
+        "/api/v1/top?span=86400&limit=10",
         "/api/v1/events?limit=20",
         "/api/v1/table/holds?list=bans&limit=100&sort=since&descending=true",
     ];
