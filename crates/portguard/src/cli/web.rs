@@ -22,6 +22,10 @@ use crate::{
 
 use super::{Global, RoleName, WebCommand, ask, client::Client, show};
 
+/// How much the face steps back behind the guard, which has none of it (nice(2)): with five hundred
+/// pages to write to it would otherwise be in the way of a ban where there are few cores.
+const NICE: i32 = 5;
+
 /// The guard's unit, whose state the face shows.
 const UNIT: &str = "portguard.service";
 
@@ -86,6 +90,8 @@ fn run(config: &Config) -> Result<(), Failed> {
         report: Arc::new(move |text, socket| report::report(&reports, text, Some(socket))),
     };
     memory::give_large_blocks_back();
+    // Where that is refused, the face still works.
+    let _ = rustix::process::nice(NICE);
     let opened = portguard_web::open(settings).map_err(|error| refused(&error))?;
     become_less(config)?;
     let address = address(config);
