@@ -1,5 +1,7 @@
 //! The web face of a guarded host, and curl as a browser in front of it.
 
+use std::fs;
+
 use lab::{Host, deadline::PATIENCE, eventually, program, running::Running};
 use serde_json::{Value, json};
 
@@ -133,6 +135,15 @@ impl Browser<'_> {
         let (head, body) = output.split_once("\r\n\r\n").expect("a head and a body");
         let (body, code) = body.rsplit_once('\n').expect("curl writes the code");
         Answer { code: code.parse().unwrap(), head: head.to_lowercase(), body: body.to_owned() }
+    }
+
+    /// Returns the session's cookie as a program would send it.
+    #[track_caller]
+    pub(crate) fn cookie(&self) -> String {
+        let jar = fs::read_to_string(&self.options[1]).unwrap();
+        let value =
+            jar.lines().find_map(|line| line.split_once("\tportguard\t")).expect("a cookie");
+        format!("portguard={}", value.1)
     }
 
     pub(crate) fn line(&self, more: &[&str], path: &str) -> Vec<String> {

@@ -11,6 +11,7 @@ mod config_file;
 mod connections;
 mod face;
 mod faces;
+mod fuzzed;
 mod history;
 mod journals;
 mod lacking;

@@ -372,8 +372,12 @@ fn open_ui_tells_where_the_face_is_and_scripts_hear_nothing_of_it() {
     let told = story.cli(&["open-ui"]);
     assert_eq!(told.code, 0, "{}", told.stderr);
     assert!(told.stdout.contains("posture"), "{}", told.stdout);
-    assert!(told.stdout.ends_with("web face       http://127.0.0.1:6060/\n"), "{}", told.stdout);
+    assert!(told.stdout.ends_with("\n\nhttp://127.0.0.1:6060/\n"), "{}", told.stdout);
     let bare = story.cli(&[]);
     assert_eq!(bare.code, 0);
-    assert!(bare.stdout.contains("posture") && !bare.stdout.contains("6060"), "{}", bare.stdout);
+    assert!(
+        bare.stdout.contains("posture") && !bare.stdout.contains("\n\nhttp"),
+        "{}",
+        bare.stdout
+    );
 }

@@ -31,7 +31,7 @@ pub(crate) fn print(text: &str) -> Result<(), Failed> {
 }
 
 /// Returns the status as text.
-pub(crate) fn status(status: &view::Status) -> String {
+pub(crate) fn status(status: &view::Status, web: &str) -> String {
     let mut out = String::new();
     let held = &status.held;
     let away = &status.turned_away;
@@ -99,6 +99,7 @@ pub(crate) fn status(status: &view::Status) -> String {
         row("packet tap", line);
     }
     row("traps", format!("{} set, {} can not be set", status.traps_set, status.traps_missing));
+    row("web face", web.to_owned());
     out + &sources(status)
 }
 

@@ -22,6 +22,10 @@ use crate::{
 
 use super::{Global, RoleName, WebCommand, ask, client::Client, show};
 
+/// How much the face steps back behind the guard, which has none of it (nice(2)): with five hundred
+/// pages to write to it would otherwise be in the way of a ban where there are few cores.
+const NICE: i32 = 5;
+
 /// The guard's unit, whose state the face shows.
 const UNIT: &str = "portguard.service";
 
@@ -49,7 +53,7 @@ pub(crate) fn open_ui(client: &Client, global: &Global) -> Result<(), Failed> {
     if has_display && !privilege::is_root() && browse(&address) {
         return Ok(());
     }
-    show::print(&format!("web face       {address}\n"))?;
+    show::print(&format!("\n{address}\n"))?;
     if !global.quiet {
         eprintln!("hint: sudo portguard web token prints a link that lets you in");
     }
@@ -86,6 +90,8 @@ fn run(config: &Config) -> Result<(), Failed> {
         report: Arc::new(move |text, socket| report::report(&reports, text, Some(socket))),
     };
     memory::give_large_blocks_back();
+    // Where that is refused, the face still works.
+    let _ = rustix::process::nice(NICE);
     let opened = portguard_web::open(settings).map_err(|error| refused(&error))?;
     become_less(config)?;
     let address = address(config);
@@ -227,9 +233,8 @@ fn refused(error: &OpenError) -> Failed {
         OpenError::NoTls(_) => Failed::new(Turn::Configuration, text).hint(
             "set web.tls = true, or web.tls_certificate and web.tls_key; or listen on 127.0.0.1",
         ),
-        OpenError::NoPassword(_) => Failed::new(Turn::Configuration, text).hint(
-            "set one first: sudo portguard web password; or let web.listen be 127.0.0.1:6060",
-        ),
+        OpenError::NoPassword(_) => Failed::new(Turn::Configuration, text)
+            .hint("set one: sudo portguard web password, then systemctl restart portguard-web"),
         OpenError::Tls(_) => Failed::new(Turn::Configuration, text)
             .hint("web.tls_certificate and web.tls_key are PEM files that fit each other"),
         OpenError::Listen(address, source) => listening(*address, source, text),
