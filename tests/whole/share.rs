@@ -242,7 +242,8 @@ fn a_provider_with_another_host_key_is_refused_told_and_not_tried_again() {
             detail.contains("the host key of [10.77.0.2]:2222 is not the one on record"),
             "{detail}"
         );
-        assert!(detail.contains("take the line of [10.77.0.2]:2222 out of "), "{detail}");
+        let hint = tale.row()["hint"].as_str().unwrap().to_owned();
+        assert!(hint.contains("take the line of [10.77.0.2]:2222 out of "), "{hint}");
         wait_for("the thread to end", || tale.threads() == 0);
         assert_eq!(tale.provider.log().matches("Accepted none").count(), 1, "nobody logged in");
         assert_eq!(fs::read_to_string(known_hosts(&tale.story.daemon)).unwrap(), pinned);
@@ -381,6 +382,23 @@ fn a_provider_that_says_nothing_is_given_up_and_tried_again() {
     tale.provider.up();
     tale.wait_for_url("https://abc.lhr.example");
     assert!(tale.provider.is_reached(AFAR));
+}
+
+#[test]
+fn a_provider_that_falls_silent_is_noticed_and_tried_again() {
+    let tale = Tale::new();
+    tale.share("abc.lhr.example");
+    let cut =
+        "table inet cut { chain in { type filter hook input priority 0; tcp dport 2222 drop; }; }";
+    tale.story.lab.scanner().nft(cut);
+    eventually("the silence to be noticed", 2 * LONG, || {
+        (tale.row()["state"] == "waiting").then_some(())
+    });
+    let detail = tale.row()["detail"].as_str().unwrap().to_owned();
+    assert!(detail.contains("Keepalive timeout"), "{detail}");
+    tale.story.lab.scanner().nft("delete table inet cut");
+    // The server has not noticed yet and still has the port of the connection before.
+    eventually("the tunnel", 2 * LONG, || tale.provider.is_reached(AFAR).then_some(()));
 }
 
 #[test]
