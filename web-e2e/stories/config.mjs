@@ -4,11 +4,12 @@ import { connects, onGuarded, serve } from "../lib/world.mjs";
 
 export async function story(browser, file) {
   await signIn(browser);
-  await serve("httpd", 8080);
+  await serve("sshd", 22);
   const page = await browser.go("config");
   const text = page.getByLabel("Text of the configuration");
   const form = page.getByRole("region", { name: "Form" });
   const apply = page.getByRole("button", { name: "Apply…" });
+  const grace = form.getByRole("textbox", { name: /^grace/ });
   const before = await text.inputValue();
   assert(before.includes("# what this host does"), "the file is shown with its comments");
   await page.getByText("as in the file").waitFor();
@@ -17,15 +18,15 @@ export async function story(browser, file) {
 
   // From the form to the text, comments kept.
   await form.getByText("Which ports are open.").click();
-  await form.getByLabel("grace").fill("30s");
-  await form.getByLabel("grace").press("Enter");
+  await grace.fill("30s");
+  await grace.press("Enter");
   await eventually("the text has the key", async () => (await text.inputValue()).includes('grace = "30s"'));
   assert((await text.inputValue()).includes("# what this host does"), "comments stay");
   await page.getByText("can be applied").waitFor();
 
   // From the text to the form; mistakes are told as one types, with their line.
   await text.fill((await text.inputValue()).replace('grace = "30s"', 'grace = "40s"'));
-  await eventually("the form follows the text", async () => (await form.getByLabel("grace").inputValue()) === "40s");
+  await eventually("the form follows the text", async () => (await grace.inputValue()) === "40s");
   await text.fill((await text.inputValue()).replace('grace = "40s"', "grcae = 40"));
   await page.getByText("1 mistake", { exact: true }).waitFor();
   await browser.shoot("config-mistake");
@@ -53,9 +54,9 @@ export async function story(browser, file) {
 
   // What takes a way in away waits, and rolls back by itself.
   await page.getByRole("button", { name: "Text" }).click();
-  assert(await connects("10.77.0.2", 8080), "open before");
+  assert(await connects("10.77.0.2", 22), "open before");
   const risky = async () => {
-    await text.fill((await text.inputValue()).replace('always = ["tcp/8080"]', "always = []"));
+    await text.fill((await text.inputValue()).replace('always = ["tcp/22"]', "always = []"));
     await page.getByText("can be applied").waitFor();
     await apply.click();
     await confirm(page, "Apply");
@@ -64,8 +65,8 @@ export async function story(browser, file) {
   await risky();
   await waiting.waitFor();
   await browser.shoot("config-countdown");
-  assert(!(await connects("10.77.0.2", 8080)), "the change is in force while it waits");
+  assert(!(await connects("10.77.0.2", 22)), "the change is in force while it waits");
   await waiting.waitFor({ state: "detached", timeout: 20_000 });
-  await eventually("rolled back by itself", () => connects("10.77.0.2", 8080));
-  await eventually("the page shows the file as it is by now", async () => (await text.inputValue()).includes('always = ["tcp/8080"]') || (await page.getByText("The file was changed elsewhere").count()) > 0);
+  await eventually("rolled back by itself", () => connects("10.77.0.2", 22));
+  await eventually("the page shows the file as it is by now", async () => (await text.inputValue()).includes('always = ["tcp/22"]') || (await page.getByText("The file was changed elsewhere").count()) > 0);
 }

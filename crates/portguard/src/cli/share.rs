@@ -143,7 +143,11 @@ fn wait(client: &Client, begun: Share, say: &dyn Fn(&str)) -> Result<Share, Fail
         match (share.state.as_str(), &share.url, &share.detail) {
             ("refused", _, detail) => {
                 let why = detail.as_deref().unwrap_or("the provider does not want it");
-                return Err(Failed::new(Turn::Negative, why));
+                let failed = Failed::new(Turn::Negative, why);
+                return Err(match &share.hint {
+                    Some(hint) => failed.hint(hint),
+                    None => failed,
+                });
             }
             ("up", Some(_), _) | ("up", None, Some(_)) => return Ok(share),
             _ => {}

@@ -15,9 +15,9 @@ mod outside;
 mod ports;
 mod proposals;
 mod role;
+mod shares;
 mod stream;
 mod table;
-mod shares;
 mod traffic;
 mod watches;
 

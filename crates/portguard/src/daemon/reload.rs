@@ -328,4 +328,3 @@ pub(super) fn overruled(path: &Path, text: &str) -> Vec<String> {
     let found = config::overruled(path, text).into_iter();
     found.map(|(key, file)| format!("{} sets {key} as well, and wins", file.display())).collect()
 }
-

@@ -1,3 +1,5 @@
+//! Known hosts: who is trusted, with which key, and what is never taken for a record.
+
 use std::os::unix::fs::PermissionsExt as _;
 
 use proptest::prelude::*;

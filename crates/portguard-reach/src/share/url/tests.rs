@@ -1,3 +1,5 @@
+//! What is read as an address, and what is not.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -32,6 +32,7 @@ pub(super) struct Row {
 struct State {
     phase: Phase,
     detail: Option<String>,
+    hint: Option<String>,
     url: Option<Arc<str>>,
     qr: Vec<String>,
     host_key: Option<String>,
@@ -71,6 +72,7 @@ impl Row {
         let state = State {
             phase: Phase::Connecting,
             detail: None,
+            hint: None,
             url: None,
             qr: Vec::new(),
             host_key: None,
@@ -122,8 +124,8 @@ impl Row {
         let mut state = self.lock();
         state.phase = Phase::Refused;
         state.forget_address();
-        let hinted = hint.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default();
-        state.detail = Some(format!("{why}{hinted}"));
+        state.detail = Some(why.clone());
+        state.hint.clone_from(&hint);
         drop(state);
         self.note(inbox, ShareStep::Refused { why, hint, is_key_alarm });
     }
@@ -137,6 +139,7 @@ impl Row {
             provider: self.provider.to_string(),
             state: state.phase.word().to_owned(),
             detail: state.detail.clone(),
+            hint: state.hint.clone(),
             url: state.url.as_ref().map(ToString::to_string),
             qr: state.qr.clone(),
             host_key: state.host_key.clone(),
