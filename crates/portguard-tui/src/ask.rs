@@ -1,10 +1,13 @@
 //! What is asked of the daemon, and what its answers say. Pure.
 
+use std::{fmt::Write as _, time::Duration};
+
 use portguard_api::{
-    Page, Problem,
+    Problem,
     packet::PacketLog,
     port::{Door, Lockdown, PortRow, Ruling},
     proposal::Proposal,
+    table::Table,
     traffic::Connections,
     view::{Entry, Hold, Offender, Status, Trap, Why},
     watch::{Scan, Watch},
@@ -35,10 +38,10 @@ pub(crate) enum Ask {
     Doors,
     /// What was said of listeners.
     Rulings,
-    /// The subjects of a list.
-    Holds(List),
-    /// Who misbehaved before, the worst first.
-    Offenders,
+    /// Subjects of a list.
+    Holds(List, Search),
+    /// Who misbehaved before.
+    Offenders(Search),
     /// Rules that wait.
     Proposals,
     /// Connections with other hosts.
@@ -70,6 +73,17 @@ pub(crate) enum List {
     Protected,
 }
 
+/// Which rows of a table are wanted: the daemon sorts and looks through all of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Search {
+    /// By which column, as the daemon names it; without one, in the table's own order.
+    pub(crate) sort: Option<&'static str>,
+    /// Whether the greatest come first.
+    pub(crate) descending: bool,
+    /// What a row must have; an address or a network finds what is in it and around it.
+    pub(crate) find: String,
+}
+
 /// What the daemon said.
 #[derive(Clone, Debug)]
 pub(crate) enum News {
@@ -85,10 +99,10 @@ pub(crate) enum News {
     Doors(Vec<Door>),
     /// What was said of listeners.
     Rulings(Vec<Ruling>),
-    /// The subjects of a list.
-    Holds(List, Vec<Hold>),
+    /// Subjects of a list.
+    Holds(List, Table<Hold>),
     /// Who misbehaved before.
-    Offenders(Vec<Offender>),
+    Offenders(Table<Offender>),
     /// Rules that wait.
     Proposals(Vec<Proposal>),
     /// Connections.
@@ -126,8 +140,12 @@ impl Ask {
             Self::Ports => "/v1/ports?all=true".to_owned(),
             Self::Doors => "/v1/doors".to_owned(),
             Self::Rulings => "/v1/rulings".to_owned(),
-            Self::Holds(list) => format!("/v1/lists/{}?limit={ROWS}", list.name()),
-            Self::Offenders => format!("/v1/offenders?sort=count&limit={ROWS}"),
+            Self::Holds(list, search) => {
+                format!("/v1/table/holds?list={}&limit={ROWS}{}", list.name(), search.query())
+            }
+            Self::Offenders(search) => {
+                format!("/v1/table/offenders?limit={ROWS}{}", search.query())
+            }
             Self::Proposals => "/v1/proposals".to_owned(),
             Self::Connections => "/v1/connections".to_owned(),
             Self::Traps => "/v1/traps".to_owned(),
@@ -135,6 +153,15 @@ impl Ask {
             Self::Scans => "/v1/scans".to_owned(),
             Self::Why(subject) => format!("/v1/why?subject={subject}"),
             Self::Lockdown => "/v1/lockdown".to_owned(),
+        }
+    }
+
+    /// Returns how often it is asked. A table is a copy of all its rows, which the daemon keeps for
+    /// three seconds.
+    pub(crate) const fn every(&self) -> Duration {
+        match self {
+            Self::Holds(..) | Self::Offenders(_) | Self::Why(_) => Duration::from_secs(3),
+            _ => Duration::from_secs(1),
         }
     }
 
@@ -158,8 +185,8 @@ impl Ask {
             Self::Ports => News::Ports(json(answer)?),
             Self::Doors => News::Doors(json(answer)?),
             Self::Rulings => News::Rulings(json(answer)?),
-            Self::Holds(list) => News::Holds(*list, json::<Page<Hold>>(answer)?.items),
-            Self::Offenders => News::Offenders(json::<Page<Offender>>(answer)?.items),
+            Self::Holds(list, _) => News::Holds(*list, json(answer)?),
+            Self::Offenders(_) => News::Offenders(json(answer)?),
             Self::Proposals => News::Proposals(json(answer)?),
             Self::Connections => News::Connections(json(answer)?),
             Self::Traps => News::Traps(json(answer)?),
@@ -184,6 +211,32 @@ impl List {
     }
 }
 
+impl Search {
+    /// Returns the worst first, by their bans.
+    pub(crate) fn worst() -> Self {
+        Self { sort: Some("bans"), descending: true, find: String::new() }
+    }
+
+    fn query(&self) -> String {
+        let mut query = String::new();
+        if let Some(sort) = self.sort {
+            // Writing to a string does not fail.
+            let _ = write!(query, "&sort={sort}&descending={}", self.descending);
+        }
+        if !self.find.is_empty() {
+            query.push_str("&find=");
+        }
+        for byte in self.find.bytes() {
+            // As above.
+            let _ = match byte {
+                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => write!(query, "{}", char::from(byte)),
+                _ => write!(query, "%{byte:02x}"),
+            };
+        }
+        query
+    }
+}
+
 impl Unanswered {
     /// Returns why, and what helps.
     pub(crate) fn words(&self) -> (&str, Option<&str>) {
@@ -199,4 +252,19 @@ fn json<T: DeserializeOwned>(answer: &[u8]) -> Result<T, Unanswered> {
     let hint = "the daemon may be of another version than this program";
     serde_json::from_slice(answer)
         .map_err(|error| Unanswered::Away(unread(error), Some(hint.to_owned())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_looked_for_is_written_so_that_nothing_else_is_asked() {
+        let search = Search { find: "a&b=é /".to_owned(), ..Search::worst() };
+        assert_eq!(
+            Ask::Holds(List::Bans, search).path(),
+            "/v1/table/holds?list=bans&limit=500&sort=bans&descending=true&find=a%26b%3d%c3%a9%20%2f"
+        );
+        assert_eq!(Ask::Offenders(Search::default()).path(), "/v1/table/offenders?limit=500");
+    }
 }

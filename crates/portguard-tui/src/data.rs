@@ -6,6 +6,7 @@ use portguard_api::{
     packet::{Packet, PacketLog},
     port::{Door, Lockdown, PortRow, Ruling},
     proposal::Proposal,
+    table::Table,
     traffic::Connections,
     view::{Entry, Hold, Offender, Status, Trap, Why},
     watch::{Scan, Watch},
@@ -31,8 +32,8 @@ pub(crate) struct Data {
     pub(crate) ports: Vec<PortRow>,
     pub(crate) doors: Vec<Door>,
     pub(crate) rulings: Vec<Ruling>,
-    pub(crate) holds: BTreeMap<List, Vec<Hold>>,
-    pub(crate) offenders: Vec<Offender>,
+    pub(crate) holds: BTreeMap<List, Table<Hold>>,
+    pub(crate) offenders: Option<Table<Offender>>,
     pub(crate) proposals: Vec<Proposal>,
     pub(crate) connections: Option<Connections>,
     pub(crate) traps: Vec<Trap>,
@@ -64,7 +65,7 @@ impl Data {
             News::Holds(list, holds) => {
                 self.holds.insert(list, holds);
             }
-            News::Offenders(offenders) => self.offenders = offenders,
+            News::Offenders(offenders) => self.offenders = Some(offenders),
             News::Proposals(proposals) => self.proposals = proposals,
             News::Connections(connections) => self.connections = Some(connections),
             News::Traps(traps) => self.traps = traps,
@@ -128,6 +129,11 @@ impl Data {
 
     /// Returns the subjects of a list.
     pub(crate) fn list(&self, list: List) -> &[Hold] {
-        self.holds.get(&list).map_or(&[], Vec::as_slice)
+        self.holds.get(&list).map_or(&[], |table| &table.items)
+    }
+
+    /// Returns the offenders that were asked for.
+    pub(crate) fn offenders(&self) -> &[Offender] {
+        self.offenders.as_ref().map_or(&[], |table| &table.items)
     }
 }

@@ -15,8 +15,12 @@ pub(crate) enum Key {
     Escape,
     /// Deletes to the left.
     Backspace,
-    /// Deletes what is typed (Ctrl-U).
+    /// Deletes to the right.
+    Delete,
+    /// Deletes what is typed before the cursor (Ctrl-U).
     Clear,
+    /// Deletes the word before the cursor (Ctrl-W).
+    ClearWord,
     /// Arrow.
     Up,
     /// Arrow.
@@ -60,12 +64,16 @@ impl Key {
             KeyCode::Char('z') if is_control => Self::Suspend,
             KeyCode::Char('l') if is_control => Self::Redraw,
             KeyCode::Char('u') if is_control => Self::Clear,
+            KeyCode::Char('w') if is_control => Self::ClearWord,
+            KeyCode::Char('a') if is_control => Self::Home,
+            KeyCode::Char('e') if is_control => Self::End,
             KeyCode::Char('h') if is_control => Self::Backspace,
             KeyCode::Char(_) if is_control => return None,
             KeyCode::Char(character) => Self::Char(character),
             KeyCode::Enter => Self::Enter,
             KeyCode::Esc => Self::Escape,
             KeyCode::Backspace => Self::Backspace,
+            KeyCode::Delete => Self::Delete,
             KeyCode::Up => Self::Up,
             KeyCode::Down => Self::Down,
             KeyCode::Left => Self::Left,

@@ -34,6 +34,8 @@ fn key() -> impl Strategy<Value = Key> {
         Key::Escape,
         Key::Backspace,
         Key::Clear,
+        Key::ClearWord,
+        Key::Delete,
         Key::Up,
         Key::Down,
         Key::Left,

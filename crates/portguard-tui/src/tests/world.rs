@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::{
-    ask::{Ask, List},
+    ask::{Ask, List, Search},
     state::{State, Update},
 };
 
@@ -129,8 +129,9 @@ fn lists(names: &Names) -> Vec<(Ask, Value)> {
         hold("198.51.100.0/24", "ban", Value::Null, 0),
         hold("2001:db8:5::/64", "ban", json!(86_400), 1),
     ];
-    let page = |items: &[Value]| json!({ "items": items });
-    let list = |list: List, items: &[Value]| (Ask::Holds(list), page(items));
+    let page =
+        |items: &[Value]| json!({"items": items, "found": items.len(), "total": items.len()});
+    let list = |list: List, items: &[Value]| (Ask::Holds(list, Search::default()), page(items));
     vec![
         list(List::Bans, &bans),
         list(List::ThrottledHard, &[hold("192.0.2.44", "throttle-hard", json!(3_600), 0)]),
@@ -138,7 +139,7 @@ fn lists(names: &Names) -> Vec<(Ask, Value)> {
         list(List::Allowed, &[hold("198.51.100.7", "allow", Value::Null, 0)]),
         list(List::Protected, &[hold("10.0.0.1", "protect", Value::Null, 0)]),
         (
-            Ask::Offenders,
+            Ask::Offenders(Search::worst()),
             page(&[
                 json!({"subject": subject, "offences": number, "bans": 2, "first": at, "last": at, "banned": true}),
                 json!({"subject": "192.0.2.44", "offences": 3, "bans": 1, "first": at, "last": at, "banned": false}),
