@@ -50,15 +50,16 @@ pub(crate) enum Key {
 }
 
 impl Key {
-    /// Returns what a key of the terminal means; none if it means nothing.
-    pub(crate) fn of(event: KeyEvent) -> Option<Self> {
-        if event.kind == KeyEventKind::Release {
-            return None;
-        }
+    /// Returns what a key of the terminal means; nothing if it means nothing.
+    pub(crate) fn of(event: KeyEvent) -> impl Iterator<Item = Self> {
+        // Escape with another key right behind it arrives as that key with Alt.
+        let escape = event.modifiers.contains(KeyModifiers::ALT).then_some(Self::Escape);
+        let is_pressed = event.kind != KeyEventKind::Release;
+        escape.into_iter().chain(Self::without_alt(event)).filter(move |_| is_pressed)
+    }
+
+    fn without_alt(event: KeyEvent) -> Option<Self> {
         let is_control = event.modifiers.contains(KeyModifiers::CONTROL);
-        if event.modifiers.contains(KeyModifiers::ALT) {
-            return None;
-        }
         Some(match event.code {
             KeyCode::Char('c' | 'd') if is_control => Self::Interrupt,
             KeyCode::Char('z') if is_control => Self::Suspend,
@@ -86,5 +87,25 @@ impl Key {
             KeyCode::BackTab => Self::BackTab,
             _ => return None,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(code: KeyCode, modifiers: KeyModifiers, expect: &[Key]) {
+        let keys: Vec<Key> = Key::of(KeyEvent::new(code, modifiers)).collect();
+        assert_eq!(keys, expect, "{code:?} {modifiers:?}");
+    }
+
+    #[test]
+    fn keys_mean_what_terminals_send() {
+        let (none, control, alt) = (KeyModifiers::NONE, KeyModifiers::CONTROL, KeyModifiers::ALT);
+        check(KeyCode::Char('A'), KeyModifiers::SHIFT, &[Key::Char('A')]);
+        check(KeyCode::Char('c'), control, &[Key::Interrupt]);
+        check(KeyCode::Char('x'), control, &[]);
+        check(KeyCode::Tab, alt, &[Key::Escape, Key::Tab]);
+        check(KeyCode::F(1), none, &[]);
     }
 }

@@ -240,7 +240,9 @@ mod tests {
     fn what_is_typed_can_be_edited() {
         let mut prompt = Prompt::new(Purpose::Filter, Some("one two three".to_owned()));
         let mut check = |keys: &[Key], before: &str, behind: &str| {
-            keys.iter().for_each(|key| prompt.edit(key));
+            for key in keys {
+                prompt.edit(key);
+            }
             assert_eq!((prompt.before.as_str(), prompt.behind.as_str()), (before, behind));
         };
         check(&[Key::ClearWord], "one two ", "");

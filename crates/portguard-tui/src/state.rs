@@ -251,7 +251,7 @@ impl State {
     }
 
     /// Takes a key; returns what has to be done.
-    pub(crate) fn press(&mut self, key: Key) -> Option<Act> {
+    pub(crate) fn press(&mut self, key: &Key) -> Option<Act> {
         press::press(self, key)
     }
 }

@@ -22,7 +22,7 @@ use super::{Above, Act, Notice, State, Story};
 const LEAST_STEP: usize = 5;
 
 /// Takes a key.
-pub(super) fn press(state: &mut State, key: Key) -> Option<Act> {
+pub(super) fn press(state: &mut State, key: &Key) -> Option<Act> {
     match key {
         Key::Interrupt => return Some(Act::Quit),
         Key::Suspend => return Some(Act::Suspend),
@@ -30,15 +30,15 @@ pub(super) fn press(state: &mut State, key: Key) -> Option<Act> {
         _ => {}
     }
     match std::mem::take(&mut state.above) {
-        Above::Nothing => return on_page(state, &key),
-        Above::Typing(prompt) => typing(state, prompt, &key),
-        Above::Asking(order) => return answer(state, order, &key),
+        Above::Nothing => return on_page(state, key),
+        Above::Typing(prompt) => typing(state, prompt, key),
+        Above::Asking(order) => return answer(state, order, key),
         Above::Help(scrolled) => {
-            if let Some(scrolled) = scroll(state, scrolled, &key) {
+            if let Some(scrolled) = scroll(state, scrolled, key) {
                 state.above = Above::Help(scrolled);
             }
         }
-        Above::Story(story) => return on_story(state, *story, &key),
+        Above::Story(story) => return on_story(state, *story, key),
     }
     None
 }

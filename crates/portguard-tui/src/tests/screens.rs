@@ -62,7 +62,7 @@ fn press(state: &mut State, keys: &str) -> Vec<Act> {
         '\t' => Key::Tab,
         other => Key::Char(other),
     };
-    keys.chars().filter_map(|one| state.press(key(one))).collect()
+    keys.chars().filter_map(|one| state.press(&key(one))).collect()
 }
 
 #[test]
