@@ -253,6 +253,22 @@ fn the_terminal_is_given_back_however_it_ends() {
 }
 
 #[test]
+fn a_terminal_that_goes_away_takes_the_dashboard_along() {
+    let story = Story::new("");
+    let terminal = Terminal::open(story.lab.guarded(), 80, 24);
+    let said = story.daemon.home().join("said");
+    terminal.run(&format!("clear; {} top 2> {}", command(&story), said.display()));
+    terminal.wait_for_text("wanted /");
+    let line = format!("--config {} .* top", story.daemon.config().display());
+    let runs = || story.lab.guarded().attempt(["pgrep", "-f", "--", &line]).status.success();
+    assert!(runs());
+    terminal.close();
+    wait_for("the dashboard's end", || !runs());
+    let said = std::fs::read_to_string(said).unwrap();
+    assert!(!said.contains("panicked"), "{said}");
+}
+
+#[test]
 fn the_terminal_survives_a_panic() {
     let story = Story::new("");
     let terminal = Terminal::open(story.lab.guarded(), 80, 24);

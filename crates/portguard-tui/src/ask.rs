@@ -4,6 +4,7 @@ use std::{fmt::Write as _, time::Duration};
 
 use portguard_api::{
     Problem,
+    history::{History, Top},
     packet::PacketLog,
     port::{Door, Lockdown, PortRow, Ruling},
     proposal::Proposal,
@@ -17,8 +18,11 @@ use serde::de::DeserializeOwned;
 /// How many rows of a list are asked for: more than anybody scrolls through; a filter finds others.
 pub(crate) const ROWS: usize = 500;
 
-/// How many journal lines an answer has: the bars of a lively host's last hour are made of them.
+/// How many journal lines an answer has: twice those that are kept, for a host on which much happens.
 pub(crate) const FOLLOWED: usize = 2_000;
+
+/// How far back the bars of bans and offences go, in seconds: so far that a step is a minute.
+const HISTORY: u64 = 7_200;
 
 /// How many packet decisions an answer has: more come in a second than anybody reads.
 const PACKETS: usize = 200;
@@ -56,6 +60,10 @@ pub(crate) enum Ask {
     Why(String),
     /// What a lockdown would take away.
     Lockdown,
+    /// What happened over time.
+    History,
+    /// Who and what stands out.
+    Top,
 }
 
 /// A list of subjects.
@@ -117,6 +125,10 @@ pub(crate) enum News {
     Why(Box<Why>),
     /// What a lockdown would take away.
     Lockdown(Lockdown),
+    /// What happened over time.
+    History(History),
+    /// Who and what stands out.
+    Top(Top),
 }
 
 /// Why there is no answer.
@@ -153,6 +165,8 @@ impl Ask {
             Self::Scans => "/v1/scans".to_owned(),
             Self::Why(subject) => format!("/v1/why?subject={subject}"),
             Self::Lockdown => "/v1/lockdown".to_owned(),
+            Self::History => format!("/v1/history?span={HISTORY}"),
+            Self::Top => "/v1/top?span=3600&limit=30".to_owned(),
         }
     }
 
@@ -161,6 +175,7 @@ impl Ask {
     pub(crate) const fn every(&self) -> Duration {
         match self {
             Self::Holds(..) | Self::Offenders(_) | Self::Why(_) => Duration::from_secs(3),
+            Self::History | Self::Top => Duration::from_secs(5),
             _ => Duration::from_secs(1),
         }
     }
@@ -194,6 +209,8 @@ impl Ask {
             Self::Scans => News::Scans(json(answer)?),
             Self::Why(_) => News::Why(json(answer)?),
             Self::Lockdown => News::Lockdown(json(answer)?),
+            Self::History => News::History(json(answer)?),
+            Self::Top => News::Top(json(answer)?),
         })
     }
 }

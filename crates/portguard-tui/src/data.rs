@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use portguard_api::{
+    history::{History, Top},
     packet::{Packet, PacketLog},
     port::{Door, Lockdown, PortRow, Ruling},
     proposal::Proposal,
@@ -41,6 +42,8 @@ pub(crate) struct Data {
     pub(crate) scans: Vec<Scan>,
     pub(crate) why: Option<Why>,
     pub(crate) lockdown: Option<Lockdown>,
+    pub(crate) history: Option<History>,
+    pub(crate) top: Option<Top>,
     pub(crate) rates: Rates,
     /// Decisions that came too fast to be asked for.
     pub(crate) packets_skipped: u64,
@@ -73,6 +76,8 @@ impl Data {
             News::Scans(scans) => self.scans = scans,
             News::Why(why) => self.why = Some(*why),
             News::Lockdown(lockdown) => self.lockdown = Some(lockdown),
+            News::History(history) => self.history = Some(history),
+            News::Top(top) => self.top = Some(top),
         }
     }
 

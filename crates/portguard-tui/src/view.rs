@@ -145,7 +145,7 @@ impl View {
         match self {
             Self::Overview => {
                 let worst = Ask::Offenders(Search::worst());
-                vec![worst, Ask::Proposals, Ask::Packets(packets_after)]
+                vec![worst, Ask::Proposals, Ask::History, Ask::Top]
             }
             Self::Sources | Self::Journal => Vec::new(),
             Self::Ports => vec![Ask::Ports],

@@ -78,6 +78,13 @@ pub(super) fn told(names: &Names) -> Vec<(Ask, Value)> {
             "sent": number, "since": at, "seconds": 93}]}),
         ),
         (Ask::Why(subject.to_owned()), why(names)),
+        (Ask::History, history(number)),
+        (
+            Ask::Top,
+            json!({"sources": [{"name": subject, "count": number}],
+                "ports_blocked": [{"name": "tcp/3389", "count": 40}, {"name": port, "count": number}],
+                "ports_allowed": [{"name": "tcp/443", "count": 1_200}]}),
+        ),
         (
             Ask::Lockdown,
             json!({"closed": false, "kept": [], "kept_more": 2, "confirm_within": 60,
@@ -85,6 +92,15 @@ pub(super) fn told(names: &Names) -> Vec<(Ask, Value)> {
         ),
     ]);
     told
+}
+
+/// Returns an hour of ups and downs.
+fn history(number: u64) -> Value {
+    let step = |minute: u64| {
+        json!({"at": NOW - 3_600 + minute * 60, "offences": minute * minute % 23,
+            "bans": (minute + number % 60) % 7, "let_in": null, "turned_away": null})
+    };
+    json!({"step": 60, "steps": (0..60).map(step).collect::<Vec<_>>()})
 }
 
 /// Returns the traps, watches and scans.
