@@ -78,6 +78,30 @@ fn bans_and_their_end_reach_the_kernel_from_the_keyboard() {
 }
 
 #[test]
+fn one_of_many_bans_is_found() {
+    let story = Story::new(CLOSED);
+    let addresses = (0..900).map(|number| format!("192.18.{}.{}", number / 250, number % 250));
+    let hold = |subject| serde_json::json!({"measure": "ban", "subject": subject});
+    let holds: Vec<_> = addresses.map(hold).collect();
+    let body = serde_json::json!({ "holds": holds }).to_string();
+    let socket = story.daemon.socket().display().to_string();
+    let words = ["curl", "-sf", "--unix-socket", &socket, "-H", "content-type: application/json"];
+    let to = ["--data", "@-", "http://portguard/v1/hold-many"];
+    story.lab.guarded().feed(words.iter().chain(&to), &body);
+    let terminal = dashboard(&story, 80, 24);
+    terminal.press(&["3"]);
+    terminal.wait_for_text("500 of 900");
+    terminal.press(&["/"]);
+    terminal.type_in("192.18.3.149");
+    terminal.press(&["Enter"]);
+    terminal.wait_for_text("1 with \"192.18.3.149\"");
+    terminal.press(&["u"]);
+    yes(&terminal, "unban 192.18.3.149");
+    story.wait_for_verdict("192.18.3.149", "none");
+    terminal.wait_for_text("0 with");
+}
+
+#[test]
 fn a_listener_is_approved_and_a_proposal_accepted() {
     let story = Story::new(CLOSED);
     let (_server, _) = story.serve_as("web", "33", "0.0.0.0:8080");
@@ -107,6 +131,30 @@ fn a_listener_is_approved_and_a_proposal_accepted() {
     terminal.wait_for_text("rule 1 is in force");
     let throttled = story.json(&["list", "throttled"]);
     assert_eq!(throttled.as_array().unwrap().len(), 1, "{throttled}");
+}
+
+#[test]
+fn a_reader_sees_everything_and_is_told_why_it_may_not_order() {
+    let story = Story::new(&format!("{CLOSED}[api]\ngroup = 'nogroup'\n"));
+    story.order(&["ban", "192.0.2.9"]);
+    let terminal = Terminal::open(story.lab.guarded(), 80, 24);
+    let nobody = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"];
+    terminal.run(&format!("clear; {} {} top", nobody.join(" "), command(&story)));
+    // Without root the lab has but one user, and setpriv says so.
+    let has_users = story.lab.guarded().attempt(nobody.iter().chain(&["true"])).status.success();
+    if !has_users {
+        terminal.wait_for_text("setpriv: ");
+        return;
+    }
+    terminal.wait_for_text("wanted /");
+    terminal.press(&["3"]);
+    terminal.wait_for_text("192.0.2.9");
+    terminal.press(&["u"]);
+    yes(&terminal, "unban 192.0.2.9");
+    terminal.wait_for_text("error: you may not order");
+    terminal
+        .wait_for_text("hint: run it as root, or as a member of the group that `api.operators`");
+    assert_eq!(story.verdict("192.0.2.9"), "banned");
 }
 
 #[test]
@@ -202,6 +250,22 @@ fn the_terminal_is_given_back_however_it_ends() {
     story.lab.guarded().run(["kill", "-CONT", &top]);
     terminal.press(&["6"]);
     terminal.wait_for_text("KIND");
+}
+
+#[test]
+fn a_terminal_that_goes_away_takes_the_dashboard_along() {
+    let story = Story::new("");
+    let terminal = Terminal::open(story.lab.guarded(), 80, 24);
+    let said = story.daemon.home().join("said");
+    terminal.run(&format!("clear; {} top 2> {}", command(&story), said.display()));
+    terminal.wait_for_text("wanted /");
+    let line = format!("--config {} .* top", story.daemon.config().display());
+    let runs = || story.lab.guarded().attempt(["pgrep", "-f", "--", &line]).status.success();
+    assert!(runs());
+    terminal.close();
+    wait_for("the dashboard's end", || !runs());
+    let said = std::fs::read_to_string(said).unwrap();
+    assert!(!said.contains("panicked"), "{said}");
 }
 
 #[test]

@@ -1,10 +1,14 @@
 //! What is asked of the daemon, and what its answers say. Pure.
 
+use std::{fmt::Write as _, time::Duration};
+
 use portguard_api::{
-    Page, Problem,
+    Problem,
+    history::{History, Top},
     packet::PacketLog,
     port::{Door, Lockdown, PortRow, Ruling},
     proposal::Proposal,
+    table::Table,
     traffic::Connections,
     view::{Entry, Hold, Offender, Status, Trap, Why},
     watch::{Scan, Watch},
@@ -14,8 +18,11 @@ use serde::de::DeserializeOwned;
 /// How many rows of a list are asked for: more than anybody scrolls through; a filter finds others.
 pub(crate) const ROWS: usize = 500;
 
-/// How many journal lines an answer has: the bars of a lively host's last hour are made of them.
+/// How many journal lines an answer has: twice those that are kept, for a host on which much happens.
 pub(crate) const FOLLOWED: usize = 2_000;
+
+/// How far back the bars of bans and offences go, in seconds: so far that a step is a minute.
+const HISTORY: u64 = 7_200;
 
 /// How many packet decisions an answer has: more come in a second than anybody reads.
 const PACKETS: usize = 200;
@@ -35,10 +42,10 @@ pub(crate) enum Ask {
     Doors,
     /// What was said of listeners.
     Rulings,
-    /// The subjects of a list.
-    Holds(List),
-    /// Who misbehaved before, the worst first.
-    Offenders,
+    /// Subjects of a list.
+    Holds(List, Search),
+    /// Who misbehaved before.
+    Offenders(Search),
     /// Rules that wait.
     Proposals,
     /// Connections with other hosts.
@@ -53,6 +60,10 @@ pub(crate) enum Ask {
     Why(String),
     /// What a lockdown would take away.
     Lockdown,
+    /// What happened over time.
+    History,
+    /// Who and what stands out.
+    Top,
 }
 
 /// A list of subjects.
@@ -70,6 +81,17 @@ pub(crate) enum List {
     Protected,
 }
 
+/// Which rows of a table are wanted: the daemon sorts and looks through all of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Search {
+    /// By which column, as the daemon names it; without one, in the table's own order.
+    pub(crate) sort: Option<&'static str>,
+    /// Whether the greatest come first.
+    pub(crate) descending: bool,
+    /// What a row must have; an address or a network finds what is in it and around it.
+    pub(crate) find: String,
+}
+
 /// What the daemon said.
 #[derive(Clone, Debug)]
 pub(crate) enum News {
@@ -85,10 +107,10 @@ pub(crate) enum News {
     Doors(Vec<Door>),
     /// What was said of listeners.
     Rulings(Vec<Ruling>),
-    /// The subjects of a list.
-    Holds(List, Vec<Hold>),
+    /// Subjects of a list.
+    Holds(List, Table<Hold>),
     /// Who misbehaved before.
-    Offenders(Vec<Offender>),
+    Offenders(Table<Offender>),
     /// Rules that wait.
     Proposals(Vec<Proposal>),
     /// Connections.
@@ -103,6 +125,10 @@ pub(crate) enum News {
     Why(Box<Why>),
     /// What a lockdown would take away.
     Lockdown(Lockdown),
+    /// What happened over time.
+    History(History),
+    /// Who and what stands out.
+    Top(Top),
 }
 
 /// Why there is no answer.
@@ -126,8 +152,12 @@ impl Ask {
             Self::Ports => "/v1/ports?all=true".to_owned(),
             Self::Doors => "/v1/doors".to_owned(),
             Self::Rulings => "/v1/rulings".to_owned(),
-            Self::Holds(list) => format!("/v1/lists/{}?limit={ROWS}", list.name()),
-            Self::Offenders => format!("/v1/offenders?sort=count&limit={ROWS}"),
+            Self::Holds(list, search) => {
+                format!("/v1/table/holds?list={}&limit={ROWS}{}", list.name(), search.query())
+            }
+            Self::Offenders(search) => {
+                format!("/v1/table/offenders?limit={ROWS}{}", search.query())
+            }
             Self::Proposals => "/v1/proposals".to_owned(),
             Self::Connections => "/v1/connections".to_owned(),
             Self::Traps => "/v1/traps".to_owned(),
@@ -135,6 +165,18 @@ impl Ask {
             Self::Scans => "/v1/scans".to_owned(),
             Self::Why(subject) => format!("/v1/why?subject={subject}"),
             Self::Lockdown => "/v1/lockdown".to_owned(),
+            Self::History => format!("/v1/history?span={HISTORY}"),
+            Self::Top => "/v1/top?span=3600&limit=30".to_owned(),
+        }
+    }
+
+    /// Returns how often it is asked. A table is a copy of all its rows, which the daemon keeps for
+    /// three seconds.
+    pub(crate) const fn every(&self) -> Duration {
+        match self {
+            Self::Holds(..) | Self::Offenders(_) | Self::Why(_) => Duration::from_secs(3),
+            Self::History | Self::Top => Duration::from_secs(5),
+            _ => Duration::from_secs(1),
         }
     }
 
@@ -158,8 +200,8 @@ impl Ask {
             Self::Ports => News::Ports(json(answer)?),
             Self::Doors => News::Doors(json(answer)?),
             Self::Rulings => News::Rulings(json(answer)?),
-            Self::Holds(list) => News::Holds(*list, json::<Page<Hold>>(answer)?.items),
-            Self::Offenders => News::Offenders(json::<Page<Offender>>(answer)?.items),
+            Self::Holds(list, _) => News::Holds(*list, json(answer)?),
+            Self::Offenders(_) => News::Offenders(json(answer)?),
             Self::Proposals => News::Proposals(json(answer)?),
             Self::Connections => News::Connections(json(answer)?),
             Self::Traps => News::Traps(json(answer)?),
@@ -167,6 +209,8 @@ impl Ask {
             Self::Scans => News::Scans(json(answer)?),
             Self::Why(_) => News::Why(json(answer)?),
             Self::Lockdown => News::Lockdown(json(answer)?),
+            Self::History => News::History(json(answer)?),
+            Self::Top => News::Top(json(answer)?),
         })
     }
 }
@@ -181,6 +225,32 @@ impl List {
             Self::Allowed => "allowed",
             Self::Protected => "protected",
         }
+    }
+}
+
+impl Search {
+    /// Returns the worst first, by their bans.
+    pub(crate) fn worst() -> Self {
+        Self { sort: Some("bans"), descending: true, find: String::new() }
+    }
+
+    fn query(&self) -> String {
+        let mut query = String::new();
+        if let Some(sort) = self.sort {
+            // Writing to a string does not fail.
+            let _ = write!(query, "&sort={sort}&descending={}", self.descending);
+        }
+        if !self.find.is_empty() {
+            query.push_str("&find=");
+        }
+        for byte in self.find.bytes() {
+            // As above.
+            let _ = match byte {
+                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => write!(query, "{}", char::from(byte)),
+                _ => write!(query, "%{byte:02x}"),
+            };
+        }
+        query
     }
 }
 
@@ -199,4 +269,19 @@ fn json<T: DeserializeOwned>(answer: &[u8]) -> Result<T, Unanswered> {
     let hint = "the daemon may be of another version than this program";
     serde_json::from_slice(answer)
         .map_err(|error| Unanswered::Away(unread(error), Some(hint.to_owned())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_looked_for_is_written_so_that_nothing_else_is_asked() {
+        let search = Search { find: "a&b=é /".to_owned(), ..Search::worst() };
+        assert_eq!(
+            Ask::Holds(List::Bans, search).path(),
+            "/v1/table/holds?list=bans&limit=500&sort=bans&descending=true&find=a%26b%3d%c3%a9%20%2f"
+        );
+        assert_eq!(Ask::Offenders(Search::default()).path(), "/v1/table/offenders?limit=500");
+    }
 }

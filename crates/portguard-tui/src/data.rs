@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use portguard_api::{
+    history::{History, Top},
     packet::{Packet, PacketLog},
     port::{Door, Lockdown, PortRow, Ruling},
     proposal::Proposal,
+    table::Table,
     traffic::Connections,
     view::{Entry, Hold, Offender, Status, Trap, Why},
     watch::{Scan, Watch},
@@ -31,8 +33,8 @@ pub(crate) struct Data {
     pub(crate) ports: Vec<PortRow>,
     pub(crate) doors: Vec<Door>,
     pub(crate) rulings: Vec<Ruling>,
-    pub(crate) holds: BTreeMap<List, Vec<Hold>>,
-    pub(crate) offenders: Vec<Offender>,
+    pub(crate) holds: BTreeMap<List, Table<Hold>>,
+    pub(crate) offenders: Option<Table<Offender>>,
     pub(crate) proposals: Vec<Proposal>,
     pub(crate) connections: Option<Connections>,
     pub(crate) traps: Vec<Trap>,
@@ -40,6 +42,8 @@ pub(crate) struct Data {
     pub(crate) scans: Vec<Scan>,
     pub(crate) why: Option<Why>,
     pub(crate) lockdown: Option<Lockdown>,
+    pub(crate) history: Option<History>,
+    pub(crate) top: Option<Top>,
     pub(crate) rates: Rates,
     /// Decisions that came too fast to be asked for.
     pub(crate) packets_skipped: u64,
@@ -64,7 +68,7 @@ impl Data {
             News::Holds(list, holds) => {
                 self.holds.insert(list, holds);
             }
-            News::Offenders(offenders) => self.offenders = offenders,
+            News::Offenders(offenders) => self.offenders = Some(offenders),
             News::Proposals(proposals) => self.proposals = proposals,
             News::Connections(connections) => self.connections = Some(connections),
             News::Traps(traps) => self.traps = traps,
@@ -72,6 +76,8 @@ impl Data {
             News::Scans(scans) => self.scans = scans,
             News::Why(why) => self.why = Some(*why),
             News::Lockdown(lockdown) => self.lockdown = Some(lockdown),
+            News::History(history) => self.history = Some(history),
+            News::Top(top) => self.top = Some(top),
         }
     }
 
@@ -128,6 +134,11 @@ impl Data {
 
     /// Returns the subjects of a list.
     pub(crate) fn list(&self, list: List) -> &[Hold] {
-        self.holds.get(&list).map_or(&[], Vec::as_slice)
+        self.holds.get(&list).map_or(&[], |table| &table.items)
+    }
+
+    /// Returns the offenders that were asked for.
+    pub(crate) fn offenders(&self) -> &[Offender] {
+        self.offenders.as_ref().map_or(&[], |table| &table.items)
     }
 }

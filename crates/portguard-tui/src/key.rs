@@ -15,8 +15,12 @@ pub(crate) enum Key {
     Escape,
     /// Deletes to the left.
     Backspace,
-    /// Deletes what is typed (Ctrl-U).
+    /// Deletes to the right.
+    Delete,
+    /// Deletes what is typed before the cursor (Ctrl-U).
     Clear,
+    /// Deletes the word before the cursor (Ctrl-W).
+    ClearWord,
     /// Arrow.
     Up,
     /// Arrow.
@@ -46,26 +50,31 @@ pub(crate) enum Key {
 }
 
 impl Key {
-    /// Returns what a key of the terminal means; none if it means nothing.
-    pub(crate) fn of(event: KeyEvent) -> Option<Self> {
-        if event.kind == KeyEventKind::Release {
-            return None;
-        }
+    /// Returns what a key of the terminal means; nothing if it means nothing.
+    pub(crate) fn of(event: KeyEvent) -> impl Iterator<Item = Self> {
+        // Escape with another key right behind it arrives as that key with Alt.
+        let escape = event.modifiers.contains(KeyModifiers::ALT).then_some(Self::Escape);
+        let is_pressed = event.kind != KeyEventKind::Release;
+        escape.into_iter().chain(Self::without_alt(event)).filter(move |_| is_pressed)
+    }
+
+    fn without_alt(event: KeyEvent) -> Option<Self> {
         let is_control = event.modifiers.contains(KeyModifiers::CONTROL);
-        if event.modifiers.contains(KeyModifiers::ALT) {
-            return None;
-        }
         Some(match event.code {
             KeyCode::Char('c' | 'd') if is_control => Self::Interrupt,
             KeyCode::Char('z') if is_control => Self::Suspend,
             KeyCode::Char('l') if is_control => Self::Redraw,
             KeyCode::Char('u') if is_control => Self::Clear,
+            KeyCode::Char('w') if is_control => Self::ClearWord,
+            KeyCode::Char('a') if is_control => Self::Home,
+            KeyCode::Char('e') if is_control => Self::End,
             KeyCode::Char('h') if is_control => Self::Backspace,
             KeyCode::Char(_) if is_control => return None,
             KeyCode::Char(character) => Self::Char(character),
             KeyCode::Enter => Self::Enter,
             KeyCode::Esc => Self::Escape,
             KeyCode::Backspace => Self::Backspace,
+            KeyCode::Delete => Self::Delete,
             KeyCode::Up => Self::Up,
             KeyCode::Down => Self::Down,
             KeyCode::Left => Self::Left,
@@ -78,5 +87,25 @@ impl Key {
             KeyCode::BackTab => Self::BackTab,
             _ => return None,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(code: KeyCode, modifiers: KeyModifiers, expect: &[Key]) {
+        let keys: Vec<Key> = Key::of(KeyEvent::new(code, modifiers)).collect();
+        assert_eq!(keys, expect, "{code:?} {modifiers:?}");
+    }
+
+    #[test]
+    fn keys_mean_what_terminals_send() {
+        let (none, control, alt) = (KeyModifiers::NONE, KeyModifiers::CONTROL, KeyModifiers::ALT);
+        check(KeyCode::Char('A'), KeyModifiers::SHIFT, &[Key::Char('A')]);
+        check(KeyCode::Char('c'), control, &[Key::Interrupt]);
+        check(KeyCode::Char('x'), control, &[]);
+        check(KeyCode::Tab, alt, &[Key::Escape, Key::Tab]);
+        check(KeyCode::F(1), none, &[]);
     }
 }

@@ -5,7 +5,7 @@ use portguard_api::{
     port::{CloseOrder, OpenOrder, RulingName, RulingOrder},
 };
 
-use crate::order::Order;
+use crate::{key::Key, order::Order};
 
 /// The most characters that can be typed: an address, a span and a reason.
 const LONGEST: usize = 240;
@@ -14,7 +14,9 @@ const LONGEST: usize = 240;
 #[derive(Clone, Debug)]
 pub(crate) struct Prompt {
     pub(crate) purpose: Purpose,
-    pub(crate) text: String,
+    /// What is before the cursor, and what is behind it.
+    pub(crate) before: String,
+    pub(crate) behind: String,
 }
 
 /// What it is typed for.
@@ -33,16 +35,45 @@ pub(crate) enum Purpose {
 
 impl Prompt {
     pub(crate) fn new(purpose: Purpose, text: Option<String>) -> Self {
-        let mut prompt = Self { purpose, text: String::new() };
+        let mut prompt = Self { purpose, before: String::new(), behind: String::new() };
         prompt.add(&text.unwrap_or_default());
         prompt
     }
 
     /// Adds what was typed or pasted; line breaks end nothing here.
     pub(crate) fn add(&mut self, more: &str) {
-        let room = LONGEST.saturating_sub(self.text.chars().count());
+        let room = LONGEST.saturating_sub(self.text().chars().count());
         let more = more.chars().filter(|one| !one.is_control());
-        self.text.extend(more.take(room));
+        self.before.extend(more.take(room));
+    }
+
+    /// Takes a key that edits; others mean nothing here.
+    pub(crate) fn edit(&mut self, key: &Key) {
+        match key {
+            Key::Char(one) => self.add(one.encode_utf8(&mut [0; 4])),
+            Key::Text(text) => self.add(text),
+            Key::Backspace => drop(self.before.pop()),
+            Key::Delete if !self.behind.is_empty() => drop(self.behind.remove(0)),
+            Key::Clear => self.before.clear(),
+            Key::ClearWord => {
+                let kept = self.before.trim_end().rfind(' ').map_or(0, |space| space + 1);
+                self.before.truncate(kept);
+            }
+            Key::Left => {
+                if let Some(one) = self.before.pop() {
+                    self.behind.insert(0, one);
+                }
+            }
+            Key::Right if !self.behind.is_empty() => self.before.push(self.behind.remove(0)),
+            Key::Home => self.behind = std::mem::take(&mut self.before) + &self.behind,
+            Key::End => self.before.push_str(&std::mem::take(&mut self.behind)),
+            _ => {}
+        }
+    }
+
+    /// Returns what is typed.
+    pub(crate) fn text(&self) -> String {
+        format!("{}{}", self.before, self.behind)
     }
 
     /// Returns the words before what is typed.
@@ -83,7 +114,8 @@ impl Prompt {
     /// Returns the order, or what is wrong with what was typed. Whether addresses and spans are
     /// such, the daemon says.
     pub(crate) fn order(&self) -> Result<Order, String> {
-        let mut words: Vec<&str> = self.text.split_whitespace().collect();
+        let text = self.text();
+        let mut words: Vec<&str> = text.split_whitespace().collect();
         let missing = || format!("name {}", self.form());
         match self.purpose {
             Purpose::Filter => Err("a filter is no order".to_owned()),
@@ -201,6 +233,23 @@ mod tests {
     fn nothing_endless_is_typed() {
         let mut prompt = Prompt::new(Purpose::Ban, None);
         prompt.add(&"x\n".repeat(1_000));
-        assert_eq!(prompt.text.len(), LONGEST);
+        assert_eq!(prompt.text().len(), LONGEST);
+    }
+
+    #[test]
+    fn what_is_typed_can_be_edited() {
+        let mut prompt = Prompt::new(Purpose::Filter, Some("one two three".to_owned()));
+        let mut check = |keys: &[Key], before: &str, behind: &str| {
+            for key in keys {
+                prompt.edit(key);
+            }
+            assert_eq!((prompt.before.as_str(), prompt.behind.as_str()), (before, behind));
+        };
+        check(&[Key::ClearWord], "one two ", "");
+        check(&[Key::Left, Key::Left, Key::Char('x')], "one twx", "o ");
+        check(&[Key::Delete, Key::Right, Key::Right], "one twx ", "");
+        check(&[Key::Home, Key::Delete, Key::Backspace], "", "ne twx ");
+        check(&[Key::Right, Key::Backspace, Key::End, Key::Text("é\n".into())], "e twx é", "");
+        check(&[Key::Left, Key::Clear, Key::ClearWord], "", "é");
     }
 }

@@ -9,11 +9,8 @@ use crate::text;
 /// How many seconds are kept: as many as the widest terminal has columns.
 const SECONDS: usize = 512;
 
-/// How many buckets of journal lines are kept: three hours, which is more than a screen shows.
-const BUCKETS: usize = 3 * 360;
-
-/// How long a bucket is, in seconds.
-const BUCKET: u64 = 10;
+/// For how many seconds journal lines are counted, as their moments and the clock may differ a bit.
+const COUNTED: usize = 120;
 
 /// Counts over time.
 #[derive(Clone, Debug, Default)]
@@ -22,11 +19,11 @@ pub(crate) struct Rates {
     turned_away: VecDeque<Option<u64>>,
     /// The kernel's counts, and when they were read: in milliseconds of a clock that is never set.
     last: Option<(u64, TurnedAway)>,
-    /// By tenths of minutes since 1970.
+    /// By seconds since 1970.
     buckets: BTreeMap<u64, Bucket>,
 }
 
-/// What happened within ten seconds.
+/// What happened within a second.
 #[derive(Clone, Copy, Debug, Default)]
 struct Bucket {
     bans: u64,
@@ -82,10 +79,10 @@ impl Rates {
             return;
         }
         let Some(second) = text::second(&entry.at) else { return };
-        let bucket = self.buckets.entry(second / BUCKET).or_default();
+        let bucket = self.buckets.entry(second).or_default();
         bucket.bans += u64::from(is_ban);
         bucket.offences += u64::from(is_offence);
-        if self.buckets.len() > BUCKETS {
+        if self.buckets.len() > COUNTED {
             self.buckets.pop_first();
         }
     }
@@ -100,19 +97,14 @@ impl Rates {
         self.turned_away.iter().copied().collect()
     }
 
-    /// Returns counts of as many minutes up to this second, the newest last.
-    pub(crate) fn by_minute(&self, what: Counted, now: u64, minutes: usize) -> Vec<Option<u64>> {
-        let end = now / BUCKET + 1;
-        let minutes = u64::try_from(minutes.min(BUCKETS / 6)).unwrap_or(0);
-        let count = |back: u64| {
-            let range = end.saturating_sub(6 * back)..end.saturating_sub(6 * back - 6);
-            let buckets = self.buckets.range(range).map(|(_, bucket)| match what {
-                Counted::Bans => bucket.bans,
-                Counted::Offences => bucket.offences,
-            });
-            Some(buckets.sum())
-        };
-        (1..=minutes).rev().map(count).collect()
+    /// Returns how often it happened within the minute up to this second.
+    pub(crate) fn last_minute(&self, what: Counted, now: u64) -> u64 {
+        let range = now.saturating_sub(59)..=now;
+        let buckets = self.buckets.range(range).map(|(_, bucket)| match what {
+            Counted::Bans => bucket.bans,
+            Counted::Offences => bucket.offences,
+        });
+        buckets.sum()
     }
 }
 
@@ -159,9 +151,9 @@ mod tests {
         rates.take(&entry("1970-01-01T00:02:59Z", "decision", Some("ban")));
         rates.take(&entry("1970-01-01T00:02:59Z", "decision", Some("allow")));
         rates.take(&entry("nonsense", "offence", None));
-        let minutes = |what| rates.by_minute(what, 179, 3);
-        assert_eq!(minutes(Counted::Offences), [Some(0), Some(1), Some(1)]);
-        assert_eq!(minutes(Counted::Bans), [Some(0), Some(0), Some(1)]);
-        assert_eq!(rates.by_minute(Counted::Bans, 0, 9_999).len(), 180);
+        let minute = |what| rates.last_minute(what, 179);
+        assert_eq!((minute(Counted::Offences), minute(Counted::Bans)), (1, 1));
+        assert_eq!(rates.last_minute(Counted::Offences, 60), 1);
+        assert_eq!(rates.last_minute(Counted::Offences, 0), 0);
     }
 }

@@ -35,7 +35,7 @@ pub(crate) fn rows(view: View, data: &Data) -> Vec<Row> {
         View::Throttled => numbered(&throttled(data), |hold| subject::hold(hold)),
         View::Allowed => numbered(data.list(List::Allowed), subject::hold),
         View::Protected => numbered(data.list(List::Protected), subject::hold),
-        View::Offenders => numbered(&data.offenders, subject::offender),
+        View::Offenders => numbered(data.offenders(), subject::offender),
         View::Packets => live(numbered(&Vec::from_iter(&data.packets), |one| packet::packet(one))),
         View::Connections => {
             let items = data.connections.as_ref().map_or(&[][..], |all| &all.items);

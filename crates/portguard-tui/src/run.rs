@@ -151,7 +151,7 @@ impl Shell {
     ) -> Result<Option<End>, TopError> {
         match input {
             Input::Key(key) => {
-                let Some(act) = state.press(key) else { return Ok(None) };
+                let Some(act) = state.press(&key) else { return Ok(None) };
                 return self.act(screen, act);
             }
             Input::Height(rows) => state.apply(Update::Height(rows)),
@@ -196,18 +196,18 @@ fn suspend(screen: &mut Screen) -> io::Result<()> {
 
 fn keys(inputs: &SyncSender<Input>) {
     loop {
-        let input = match event::read() {
-            Ok(Event::Key(key)) => Key::of(key).map(Input::Key),
-            Ok(Event::Paste(text)) => Some(Input::Key(Key::Text(text))),
-            Ok(Event::Resize(_, rows)) => Some(Input::Height(rows)),
-            Ok(_) => None,
+        let read: Vec<Input> = match event::read() {
+            Ok(Event::Key(key)) => Key::of(key).map(Input::Key).collect(),
+            Ok(Event::Paste(text)) => vec![Input::Key(Key::Text(text))],
+            Ok(Event::Resize(_, rows)) => vec![Input::Height(rows)],
+            Ok(_) => Vec::new(),
             Err(error) => {
                 // The shell ends with this.
                 let _ = inputs.send(Input::Gone(error));
                 return;
             }
         };
-        if input.is_some_and(|input| inputs.send(input).is_err()) {
+        if read.into_iter().any(|input| inputs.send(input).is_err()) {
             return;
         }
     }

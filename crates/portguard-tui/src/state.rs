@@ -8,14 +8,14 @@ use std::collections::BTreeMap;
 use portguard_api::order::OrderDone;
 
 use crate::{
-    ask::{Ask, News, Unanswered},
+    ask::{Ask, News, Search, Unanswered},
     data::Data,
     key::Key,
     look::Tone,
     order::Order,
     prompt::Prompt,
     rows::{self, About},
-    table::{self, Row, Sorting},
+    table::{self, Direction, Row, Sorting},
     view::{Page, View},
 };
 
@@ -150,10 +150,12 @@ impl State {
     pub(crate) fn rows(&self) -> (Vec<Row>, usize) {
         let place = self.place();
         let mut rows = rows::rows(self.view(), self.data());
-        if !place.filter.is_empty() {
+        if !place.filter.is_empty() && !self.view().is_searched() {
             rows.retain(|row| table::matches(row, &place.filter));
         }
-        if let Some(sorting) = place.sorting {
+        // What comes from two lists is sorted within each.
+        let is_sorted = self.view().is_searched() && self.view().lists().len() < 2;
+        if let Some(sorting) = place.sorting.filter(|_| !is_sorted) {
             sorting.sort(&mut rows);
         }
         let by_key = place.key.and_then(|key| rows.iter().position(|row| row.key == key));
@@ -172,13 +174,26 @@ impl State {
     /// Returns what has to be asked, again and again.
     pub(crate) fn asks(&self) -> Vec<Ask> {
         let mut asks = vec![Ask::Status, Ask::Entries(self.live.last_entry())];
-        asks.extend(self.view().asks(self.live.last_packet()));
+        asks.extend(self.view().asks(self.search(), self.live.last_packet()));
         match &self.above {
             Above::Story(story) => asks.extend(story.about.subject.clone().map(Ask::Why)),
             Above::Asking(order) if order.is_lockdown() => asks.push(Ask::Lockdown),
             _ => {}
         }
         asks
+    }
+
+    /// Returns which rows the daemon is asked for, where it sorts and looks through them.
+    fn search(&self) -> Search {
+        let view = self.view();
+        let place = self.place();
+        let unsorted = if view == View::Offenders { Search::worst() } else { Search::default() };
+        let sorted = place.sorting.and_then(|sorting| {
+            let column = view.columns().get(sorting.column)?;
+            let descending = sorting.direction == Direction::Descending;
+            Some(Search { sort: Some(column.name?), descending, find: String::new() })
+        });
+        Search { find: place.filter, ..sorted.unwrap_or(unsorted) }
     }
 
     /// Takes something new.
@@ -236,7 +251,7 @@ impl State {
     }
 
     /// Takes a key; returns what has to be done.
-    pub(crate) fn press(&mut self, key: Key) -> Option<Act> {
+    pub(crate) fn press(&mut self, key: &Key) -> Option<Act> {
         press::press(self, key)
     }
 }

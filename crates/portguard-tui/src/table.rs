@@ -14,6 +14,8 @@ pub(crate) struct Column {
     /// The greatest goes first where there is no room; 0 stays.
     goes: u8,
     pub(crate) is_count: bool,
+    /// How the daemon names it, if it sorts by it.
+    pub(crate) name: Option<&'static str>,
 }
 
 /// A row.
@@ -52,11 +54,16 @@ pub(crate) enum Direction {
 
 impl Column {
     pub(crate) const fn text(head: &'static str, least: u16, goes: u8) -> Self {
-        Self { head, least, goes, is_count: false }
+        Self { head, least, goes, is_count: false, name: None }
     }
 
     pub(crate) const fn count(head: &'static str, goes: u8) -> Self {
-        Self { head, least: 1, goes, is_count: true }
+        Self { head, least: 1, goes, is_count: true, name: None }
+    }
+
+    /// Returns the column with the name by which the daemon sorts.
+    pub(crate) const fn by(self, name: &'static str) -> Self {
+        Self { name: Some(name), ..self }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, IsTerminal as _, Stdout},
+    mem::ManuallyDrop,
     panic,
     sync::{Mutex, MutexGuard, OnceLock, PoisonError},
     thread::{self, ThreadId},
@@ -38,7 +39,8 @@ enum Holder {
 
 /// The terminal while it is ours; dropping it gives it back.
 pub(crate) struct Screen {
-    terminal: Terminal<CrosstermBackend<Stdout>>,
+    /// It is never dropped: it would complain, in vain, that a terminal that is gone shows no cursor.
+    terminal: ManuallyDrop<Terminal<CrosstermBackend<Stdout>>>,
 }
 
 /// Returns whether standard input and output are a terminal.
@@ -51,7 +53,7 @@ impl Screen {
     pub(crate) fn open() -> io::Result<Self> {
         restore_after_panic();
         let terminal = Terminal::new(CrosstermBackend::new(io::stdout()))?;
-        let mut screen = Self { terminal };
+        let mut screen = Self { terminal: ManuallyDrop::new(terminal) };
         screen.resume()?;
         Ok(screen)
     }

@@ -2,7 +2,7 @@
 
 mod columns;
 
-use crate::ask::{Ask, List};
+use crate::ask::{Ask, List, Search};
 
 /// A page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -121,23 +121,41 @@ impl View {
         matches!(self, Self::Packets | Self::Journal)
     }
 
+    /// Returns whether the daemon sorts it and looks through it, being a part of many rows.
+    pub(crate) const fn is_searched(self) -> bool {
+        matches!(
+            self,
+            Self::Bans | Self::Throttled | Self::Allowed | Self::Protected | Self::Offenders
+        )
+    }
+
+    /// Returns the lists that it shows.
+    pub(crate) const fn lists(self) -> &'static [List] {
+        match self {
+            Self::Bans => &[List::Bans],
+            Self::Throttled => &[List::ThrottledHard, List::ThrottledSoft],
+            Self::Allowed => &[List::Allowed],
+            Self::Protected => &[List::Protected],
+            _ => &[],
+        }
+    }
+
     /// Returns what is asked for it, beside the status and the journal, that every view needs.
-    pub(crate) fn asks(self, packets_after: Option<u64>) -> Vec<Ask> {
+    pub(crate) fn asks(self, search: Search, packets_after: Option<u64>) -> Vec<Ask> {
         match self {
             Self::Overview => {
-                vec![Ask::Offenders, Ask::Proposals, Ask::Packets(packets_after)]
+                let worst = Ask::Offenders(Search::worst());
+                vec![worst, Ask::Proposals, Ask::History, Ask::Top]
             }
             Self::Sources | Self::Journal => Vec::new(),
             Self::Ports => vec![Ask::Ports],
             Self::Doors => vec![Ask::Doors],
             Self::Rulings => vec![Ask::Rulings],
-            Self::Bans => vec![Ask::Holds(List::Bans)],
-            Self::Throttled => {
-                vec![Ask::Holds(List::ThrottledHard), Ask::Holds(List::ThrottledSoft)]
+            Self::Bans | Self::Throttled | Self::Allowed | Self::Protected => {
+                let lists = self.lists().iter();
+                lists.map(|list| Ask::Holds(*list, search.clone())).collect()
             }
-            Self::Allowed => vec![Ask::Holds(List::Allowed)],
-            Self::Protected => vec![Ask::Holds(List::Protected)],
-            Self::Offenders => vec![Ask::Offenders],
+            Self::Offenders => vec![Ask::Offenders(search)],
             Self::Packets => vec![Ask::Packets(packets_after)],
             Self::Connections => vec![Ask::Connections],
             Self::Proposals => vec![Ask::Proposals],

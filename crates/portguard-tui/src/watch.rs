@@ -64,21 +64,47 @@ impl Questions {
         changed.notify_one();
     }
 
+    fn has(&self, ask: &Ask) -> bool {
+        let (wanted, _) = &*self.shared;
+        let wanted = wanted.lock().unwrap_or_else(PoisonError::into_inner);
+        wanted.asks.iter().any(|known| known.is_like(ask))
+    }
+
     /// Waits until everything is due, or until there is a question that was not asked before;
     /// returns what is to be asked, and whether that is everything.
-    fn next(&self, due: Instant, asked: &[Ask]) -> (Vec<Ask>, Round) {
+    fn next(&self, due: Instant, asked: &[Asked]) -> (Vec<Ask>, Round) {
         let (wanted, changed) = &*self.shared;
-        let is_new = |ask: &Ask| !asked.iter().any(|known| known.is_like(ask));
+        let is_new = |ask: &Ask| !asked.iter().any(|known| known.ask.is_like(ask));
         let nothing_new =
             |wanted: &mut Wanted| !wanted.is_urgent && !wanted.asks.iter().any(is_new);
         let guard = wanted.lock().unwrap_or_else(PoisonError::into_inner);
         let left = due.saturating_duration_since(Instant::now());
         let woken = changed.wait_timeout_while(guard, left, nothing_new);
         let (mut wanted, timeout) = woken.unwrap_or_else(PoisonError::into_inner);
-        if std::mem::take(&mut wanted.is_urgent) || timeout.timed_out() {
+        if std::mem::take(&mut wanted.is_urgent) {
             return (wanted.asks.clone(), Round::Whole);
         }
+        if timeout.timed_out() {
+            let now = Instant::now();
+            let rests = |ask: &Ask| asked.iter().any(|known| known.rests(ask, now));
+            let asks = wanted.asks.iter().filter(|ask| !rests(ask)).cloned().collect();
+            return (asks, Round::Whole);
+        }
         (wanted.asks.iter().filter(|ask| is_new(ask)).cloned().collect(), Round::New)
+    }
+}
+
+/// A question that was asked.
+struct Asked {
+    ask: Ask,
+    at: Instant,
+}
+
+impl Asked {
+    /// Returns whether this question is the same, and not due again.
+    fn rests(&self, ask: &Ask, now: Instant) -> bool {
+        // A round comes a little sooner or later than the one before.
+        self.ask.is_like(ask) && now.duration_since(self.at) + EVERY / 2 < ask.every()
     }
 }
 
@@ -93,16 +119,17 @@ enum Round {
 pub(crate) fn ask(daemon: &mut impl Daemon, questions: &Questions, news: &SyncSender<Input>) {
     let start = Instant::now();
     let mut due = start;
-    let mut asked: Vec<Ask> = Vec::new();
+    let mut asked: Vec<Asked> = Vec::new();
     loop {
         let (asks, round) = questions.next(due, &asked);
-        match round {
-            Round::Whole => {
-                due = Instant::now() + EVERY;
-                asked.clone_from(&asks);
-            }
-            Round::New => asked.extend(asks.iter().cloned()),
+        let now = Instant::now();
+        if round == Round::Whole {
+            due = now + EVERY;
+            // What is asked no more is a new question when it comes again.
+            asked.retain(|known| questions.has(&known.ask));
         }
+        asked.retain(|known| !asks.iter().any(|ask| ask.is_like(&known.ask)));
+        asked.extend(asks.iter().map(|ask| Asked { ask: ask.clone(), at: now }));
         for ask in asks {
             let answer = daemon.ask(&ask.path()).and_then(|answer| ask.read(&answer));
             let is_away = matches!(answer, Err(Unanswered::Away(..)));

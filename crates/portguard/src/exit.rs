@@ -1,6 +1,6 @@
 //! How a command ends: whose turn it is, in one line with a hint, and the exit code for scripts.
 
-use std::process::ExitCode;
+use std::{io::Write as _, process::ExitCode};
 
 /// Returns an error with all its causes in one line.
 pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
@@ -89,12 +89,11 @@ impl Failed {
 
     /// Tells the user and returns the exit code.
     pub(crate) fn tell(&self) -> ExitCode {
-        for line in &self.lines {
-            eprintln!("error: {line}");
-        }
-        if let Some(hint) = &self.hint {
-            eprintln!("hint: {hint}");
-        }
+        let errors = self.lines.iter().map(|line| format!("error: {line}\n"));
+        let hints = self.hint.iter().map(|hint| format!("hint: {hint}\n"));
+        let words: String = errors.chain(hints).collect();
+        // A terminal that is gone has no reader.
+        let _ = std::io::stderr().write_all(words.as_bytes());
         ExitCode::from(self.turn.code())
     }
 }

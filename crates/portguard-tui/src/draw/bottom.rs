@@ -59,21 +59,23 @@ fn words(state: &State, columns: u16) -> Vec<(String, Tone)> {
 fn write_prompt(prompt: &Prompt, pen: &mut Pen, row: Rect) -> (u16, u16) {
     let label = format!("{}: ", prompt.label());
     let left = pen.write(row, &label, Tone::Strong);
-    // The end of what is typed is what is looked at.
-    let typed = text::harmless(&prompt.text);
+    // What is around the cursor is looked at: the end of what is before it, and then the rest.
     let room = usize::from(left.width).saturating_sub(1);
-    let skipped = text::width(&typed).saturating_sub(room);
-    let mut skip = skipped;
-    let shown: String = typed
-        .chars()
-        .skip_while(|one| {
-            let is_skipped = skip > 0;
-            skip = skip.saturating_sub(text::width(one.encode_utf8(&mut [0; 4])));
-            is_skipped
-        })
-        .collect();
-    let end = pen.write(left, &shown, Tone::Plain);
-    (end.x.min(row.right().saturating_sub(1)), row.y)
+    let before = end_of(&text::harmless(&prompt.before), room);
+    let cursor = pen.write(left, &before, Tone::Plain);
+    pen.write(cursor, &prompt.behind, Tone::Plain);
+    (cursor.x.min(row.right().saturating_sub(1)), row.y)
+}
+
+/// Returns the end of a text that fits into so many columns.
+fn end_of(words: &str, columns: usize) -> String {
+    let mut skip = text::width(words).saturating_sub(columns);
+    let is_skipped = |one: &char| {
+        let is_skipped = skip > 0;
+        skip = skip.saturating_sub(text::width(one.encode_utf8(&mut [0; 4])));
+        is_skipped
+    };
+    words.chars().skip_while(is_skipped).collect()
 }
 
 /// Returns the keys that count at the moment, as many as there is room for.

@@ -33,12 +33,17 @@ const LEAST_ROWS: u16 = 4;
 /// From this width on offenders and ports stand side by side.
 const WIDE: u16 = 72;
 
+/// From this width on those who were turned away stand between them.
+const VERY_WIDE: u16 = 110;
+
 const OFFENDERS: [Column; 4] = [
     Column::text("TOP OFFENDERS", 15, 0),
     Column::count("OFFENCES", 1),
     Column::count("BANS", 2),
     Column::text("NOW", 6, 0),
 ];
+
+const SOURCES: [Column; 2] = [Column::text("MOST TURNED AWAY", 15, 0), Column::count("PACKETS", 0)];
 
 const PORTS: [Column; 3] =
     [Column::text("TOP PORTS", 9, 0), Column::count("TURNED AWAY", 0), Column::count("LET IN", 1)];
@@ -70,36 +75,61 @@ pub(super) fn draw(state: &State, pen: &mut Pen, area: Rect) {
     events(state.data(), pen, latest);
 }
 
+/// What happens, by name: what it is at the moment, and its bars.
+struct Series {
+    name: &'static str,
+    figure: String,
+    values: Vec<Option<u64>>,
+    tone: Tone,
+}
+
 /// Draws what happens, as figures and bars.
 fn rates(state: &State, pen: &mut Pen, area: Rect, height: u16) {
-    let rates = &state.data().rates;
-    let minutes = |what| rates.by_minute(what, state.now, usize::from(area.width));
-    let series = [
-        ("let in", rates.let_in(), "/s", Tone::Good),
-        ("turned away", rates.turned_away(), "/s", Tone::Bad),
-        ("bans", minutes(Counted::Bans), "/min", Tone::Bad),
-        ("offences", minutes(Counted::Offences), "/min", Tone::Warning),
-    ];
     let mut rest = area;
-    for (name, values, unit, tone) in series {
+    for Series { name, figure, values, tone } in series(state) {
         let place;
         (place, rest) = split_top(rest, height);
         let (left, right) = split_left(place, NAMES, 1);
-        let (most, right) =
-            if area.width >= WIDE { split_left(right, MOST, 1) } else { (left, right) };
         let (label, _) = split_top(left, 1);
         pen.write(label, name, Tone::Strong);
-        let newest = values.last().copied().flatten();
-        let figure = newest.map_or("-".to_owned(), |value| value.to_string());
-        pen.write_right(label, &format!("{figure}{unit}"), Tone::Plain);
+        pen.write_right(label, &figure, Tone::Plain);
+        let (most, right) =
+            if area.width >= WIDE { split_left(right, MOST, 1) } else { (left, right) };
         let shown = values.iter().rev().take(usize::from(right.width)).flatten();
-        if let Some(greatest) =
-            shown.copied().max().filter(|most_of_it| *most_of_it > 0 && most != left)
-        {
+        if let Some(greatest) = shown.max().filter(|greatest| **greatest > 0 && most != left) {
             pen.write(split_top(most, 1).0, &format!("max {greatest}"), Tone::Faint);
         }
         spark::draw(pen, right, &values, tone);
     }
+}
+
+fn series(state: &State) -> [Series; 4] {
+    let data = state.data();
+    let by_second = |name, values: Vec<Option<u64>>, tone| {
+        let newest = values.last().copied().flatten();
+        let figure = newest.map_or("-/s".to_owned(), |value| format!("{value}/s"));
+        Series { name, figure, values, tone }
+    };
+    let by_minute = |name, what, tone| {
+        let figure = format!("{}/min", data.rates.last_minute(what, state.now));
+        Series { name, figure, values: minutes(data, what), tone }
+    };
+    [
+        by_second("let in", data.rates.let_in(), Tone::Good),
+        by_second("turned away", data.rates.turned_away(), Tone::Bad),
+        by_minute("bans", Counted::Bans, Tone::Bad),
+        by_minute("offences", Counted::Offences, Tone::Warning),
+    ]
+}
+
+/// Returns what was counted in each step of the history, by the minute.
+fn minutes(data: &Data, what: Counted) -> Vec<Option<u64>> {
+    let Some(history) = &data.history else { return Vec::new() };
+    let counts = history.steps.iter().map(|step| match what {
+        Counted::Bans => step.bans,
+        Counted::Offences => step.offences,
+    });
+    counts.map(|count| Some(count.saturating_mul(60) / history.step.max(1))).collect()
 }
 
 /// A count with its name.
@@ -179,39 +209,61 @@ fn troubles(data: &Data, pen: &mut Pen, area: Rect) -> Rect {
     rest
 }
 
-/// Draws the worst offenders, and the ports at which most was turned away.
+/// Draws the worst offenders, whose packets were turned away most often, and the ports of most.
 fn outstanding(data: &Data, pen: &mut Pen, area: Rect) {
-    let (left, right) = if area.width >= WIDE {
-        split_left(area, area.width * 3 / 5, 2)
-    } else {
-        (area, Rect { width: 0, ..area })
+    let columns = match area.width {
+        VERY_WIDE.. => 3,
+        WIDE.. => 2,
+        _ => 1,
+    };
+    let (left, rest) = match columns {
+        3 => split_left(area, area.width * 2 / 5, 2),
+        2 => split_left(area, area.width * 3 / 5, 2),
+        _ => (area, Rect { width: 0, ..area }),
     };
     let rows = rows::rows(View::Offenders, data);
     if rows.is_empty() {
-        pen.write(split_top(left, 1).0, "TOP OFFENDERS", Tone::Strong);
-        let (_, below) = split_top(left, 1);
+        let (head, below) = split_top(left, 1);
+        pen.write(head, OFFENDERS[0].head, Tone::Strong);
         pen.write(split_top(below, 1).0, "nobody misbehaved so far", Tone::Faint);
     } else {
         table::write_plain(pen, left, &OFFENDERS, &rows);
     }
+    let right = if columns < 3 {
+        rest
+    } else {
+        let (middle, right) = split_left(rest, rest.width / 2, 2);
+        table::write_plain(pen, middle, &SOURCES, &top_sources(data));
+        right
+    };
     table::write_plain(pen, right, &PORTS, &top_ports(data));
 }
 
-/// Returns the ports of the latest packets, most packets first.
+/// Returns whose packets were turned away most often.
+fn top_sources(data: &Data) -> Vec<Row> {
+    let sources = data.top.iter().flat_map(|top| &top.sources).enumerate();
+    let rows = sources.map(|(at, source)| {
+        let cells = vec![Cell::text(&source.name), Cell::count(source.count)];
+        Row { key: source.name.clone(), cells, at }
+    });
+    rows.collect()
+}
+
+/// Returns the ports at which most happened, first those at which most was turned away.
 fn top_ports(data: &Data) -> Vec<Row> {
-    let mut ports: BTreeMap<String, (u64, u64)> = BTreeMap::new();
-    for packet in &data.packets {
-        let port = packet.destination_port.map(|port| format!("{}/{port}", packet.protocol));
-        let counts = ports.entry(port.unwrap_or_else(|| packet.protocol.clone())).or_default();
-        let is_blocked = packet.verdict == "blocked";
-        counts.0 += u64::from(is_blocked);
-        counts.1 += u64::from(!is_blocked);
+    let Some(top) = &data.top else { return Vec::new() };
+    let mut ports: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
+    for port in &top.ports_blocked {
+        ports.entry(&port.name).or_default().0 = port.count;
+    }
+    for port in &top.ports_allowed {
+        ports.entry(&port.name).or_default().1 = port.count;
     }
     let mut ports: Vec<_> = ports.into_iter().collect();
-    ports.sort_by_key(|(_, (away, let_in))| std::cmp::Reverse((*away, *let_in)));
+    ports.sort_by_key(|(_, counts)| std::cmp::Reverse(*counts));
     let rows = ports.into_iter().enumerate().map(|(at, (port, (away, let_in)))| {
-        let cells = vec![Cell::text(&port), Cell::count(away), Cell::count(let_in)];
-        Row { key: port, cells, at }
+        let cells = vec![Cell::text(port), Cell::count(away), Cell::count(let_in)];
+        Row { key: port.to_owned(), cells, at }
     });
     rows.collect()
 }

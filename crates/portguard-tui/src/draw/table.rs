@@ -3,7 +3,6 @@
 use ratatui_core::layout::Rect;
 
 use crate::{
-    ask::ROWS,
     look::Tone,
     state::State,
     table::{self, Column, Direction, GAP, Row},
@@ -69,24 +68,20 @@ fn views(state: &State, pen: &mut Pen, row: Rect, found: usize) {
 }
 
 /// Returns how many rows there are, and how many there would be.
-fn counted(state: &State, found: usize) -> String {
+fn counted(state: &State, shown: usize) -> String {
     let data = state.data();
-    let held = data.status.as_ref().map(|status| &status.held);
-    let all = match state.view() {
-        View::Bans => held.map(|held| held.banned + held.banned_for_ports),
-        View::Allowed => held.map(|held| held.allowed),
-        View::Throttled => held.map(|held| held.throttled_hard + held.throttled_soft),
-        View::Offenders => data.status.as_ref().map(|status| status.offenders),
-        View::Connections => data.connections.as_ref().map(|all| all.items.len() + all.more),
-        _ => None,
-    };
-    match all.filter(|all| *all > found && *all > ROWS) {
-        Some(all) => format!("{found} of {all}"),
-        None if state.view() == View::Packets && data.packets_skipped > 0 => {
-            format!("{found}, {} more went by", data.packets_skipped)
+    let found = match state.view() {
+        View::Offenders => data.offenders.as_ref().map_or(0, |table| table.found),
+        View::Connections => data.connections.as_ref().map_or(0, |all| all.items.len() + all.more),
+        View::Packets if data.packets_skipped > 0 => {
+            return format!("{shown}, {} more went by", data.packets_skipped);
         }
-        None => found.to_string(),
-    }
+        view => {
+            let tables = view.lists().iter().filter_map(|list| data.holds.get(list));
+            tables.map(|table| table.found).sum()
+        }
+    };
+    if found > shown { format!("{shown} of {found}") } else { shown.to_string() }
 }
 
 fn empty(state: &State) -> &'static str {

@@ -57,7 +57,7 @@ impl About {
             View::Allowed => hold(data.list(List::Allowed).get(at)?, Some(LiftedName::Allow)),
             View::Protected => hold(data.list(List::Protected).get(at)?, None),
             View::Offenders => {
-                let past = data.offenders.get(at)?;
+                let past = data.offenders().get(at)?;
                 Self {
                     subject: Some(past.subject.clone()),
                     lift: past.banned.then_some(LiftedName::Ban),

@@ -12,7 +12,7 @@ use crate::{
     order::Order,
     prompt::{Prompt, Purpose},
     rows::About,
-    table::{Direction, Sorting},
+    table::{Column, Direction, Sorting},
     view::{Page, View},
 };
 
@@ -22,7 +22,7 @@ use super::{Above, Act, Notice, State, Story};
 const LEAST_STEP: usize = 5;
 
 /// Takes a key.
-pub(super) fn press(state: &mut State, key: Key) -> Option<Act> {
+pub(super) fn press(state: &mut State, key: &Key) -> Option<Act> {
     match key {
         Key::Interrupt => return Some(Act::Quit),
         Key::Suspend => return Some(Act::Suspend),
@@ -30,30 +30,26 @@ pub(super) fn press(state: &mut State, key: Key) -> Option<Act> {
         _ => {}
     }
     match std::mem::take(&mut state.above) {
-        Above::Nothing => return on_page(state, &key),
+        Above::Nothing => return on_page(state, key),
         Above::Typing(prompt) => typing(state, prompt, key),
-        Above::Asking(order) => return answer(state, order, &key),
+        Above::Asking(order) => return answer(state, order, key),
         Above::Help(scrolled) => {
-            if let Some(scrolled) = scroll(state, scrolled, &key) {
+            if let Some(scrolled) = scroll(state, scrolled, key) {
                 state.above = Above::Help(scrolled);
             }
         }
-        Above::Story(story) => return on_story(state, *story, &key),
+        Above::Story(story) => return on_story(state, *story, key),
     }
     None
 }
 
-fn typing(state: &mut State, mut prompt: Prompt, key: Key) {
+fn typing(state: &mut State, mut prompt: Prompt, key: &Key) {
     match key {
-        Key::Char(one) => prompt.add(one.encode_utf8(&mut [0; 4])),
-        Key::Text(text) => prompt.add(&text),
-        Key::Backspace => drop(prompt.text.pop()),
-        Key::Clear => prompt.text.clear(),
         Key::Escape => return,
         Key::Enter if prompt.purpose == Purpose::Filter => {
             let view = state.view();
             let place = state.places.entry(view).or_default();
-            prompt.text.trim().clone_into(&mut place.filter);
+            prompt.text().trim().clone_into(&mut place.filter);
             return;
         }
         Key::Enter => match prompt.order() {
@@ -65,7 +61,7 @@ fn typing(state: &mut State, mut prompt: Prompt, key: Key) {
                 state.notice = Some(Notice { tone: Tone::Bad, words, hint: None });
             }
         },
-        _ => {}
+        key => prompt.edit(key),
     }
     state.above = Above::Typing(prompt);
 }
@@ -154,7 +150,6 @@ fn on_page(state: &mut State, key: &Key) -> Option<Act> {
         Key::BackTab => turn(state, state.page().views().len() - 1),
         Key::Escape => escape(state),
         Key::Enter if about != About::default() => {
-            state.live.why = None;
             state.above = Above::Story(Box::new(Story { about, scrolled: 0 }));
         }
         _ => move_cursor(state, key),
@@ -193,9 +188,11 @@ fn sort_next(state: &mut State) {
     let view = state.view();
     let place = state.places.entry(view).or_default();
     let next = place.sorting.map_or(0, |sorting| sorting.column + 1);
-    place.sorting = view.columns().get(next).map(|column| {
-        let direction = if column.is_count { Direction::Descending } else { Direction::Ascending };
-        Sorting { column: next, direction }
+    let mut columns = view.columns().iter().enumerate().skip(next);
+    let can_sort = |(_, column): &(usize, &Column)| !view.is_searched() || column.name.is_some();
+    place.sorting = columns.find(can_sort).map(|(column, of)| {
+        let direction = if of.is_count { Direction::Descending } else { Direction::Ascending };
+        Sorting { column, direction }
     });
 }
 

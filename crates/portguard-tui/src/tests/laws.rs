@@ -34,6 +34,8 @@ fn key() -> impl Strategy<Value = Key> {
         Key::Escape,
         Key::Backspace,
         Key::Clear,
+        Key::ClearWord,
+        Key::Delete,
         Key::Up,
         Key::Down,
         Key::Left,
@@ -101,7 +103,7 @@ fn go(state: &mut State, size: &mut (u16, u16), step: Step) -> Result<(), TestCa
         Step::Press(key) => {
             let was_asked = matches!(state.above, Above::Asking(_));
             let is_yes = matches!(key, Key::Char('y' | 'Y'));
-            if let Some(Act::Give(_)) = state.press(key) {
+            if let Some(Act::Give(_)) = state.press(&key) {
                 prop_assert!(was_asked && is_yes, "an order was given that was not asked back");
             }
         }
@@ -160,7 +162,7 @@ proptest! {
     fn every_size_is_drawn(columns in 1_u16..200, rows in 1_u16..70, keys in "[1-6\t?\nbL]{0,4}") {
         let mut state = world::state(&world::USUAL);
         for key in keys.chars() {
-            state.press(match key { '\n' => Key::Enter, '\t' => Key::Tab, one => Key::Char(one) });
+            state.press(&match key { '\n' => Key::Enter, '\t' => Key::Tab, one => Key::Char(one) });
         }
         let look = Look::new(Colours::None, Glyphs::Unicode);
         let buffer = drawn(&state, look, (columns, rows));

@@ -12,7 +12,7 @@ use ratatui_core::{
 use serde_json::json;
 
 use crate::{
-    ask::{Ask, Unanswered},
+    ask::{Ask, List, Search, Unanswered},
     draw::draw,
     key::Key,
     look::{Colours, Glyphs, Look},
@@ -62,7 +62,7 @@ fn press(state: &mut State, keys: &str) -> Vec<Act> {
         '\t' => Key::Tab,
         other => Key::Char(other),
     };
-    keys.chars().filter_map(|one| state.press(key(one))).collect()
+    keys.chars().filter_map(|one| state.press(&key(one))).collect()
 }
 
 #[test]
@@ -222,6 +222,21 @@ fn the_cursor_stays_with_its_row() {
         "subject": "192.0.2.201", "text": ""}]);
     tell(&mut state, 5_000, &Ask::Entries(Some(99)), &entry);
     assert_eq!(state.about(), second);
+}
+
+#[test]
+fn long_lists_are_sorted_and_looked_through_by_the_daemon() {
+    let mut state = state(&USUAL);
+    press(&mut state, "3/198.51\n");
+    let find = Search { find: "198.51".to_owned(), ..Search::default() };
+    assert!(state.asks().contains(&Ask::Holds(List::Bans, find)));
+    // The measure is the same for all: the next column that can be sorted by is how much is left.
+    press(&mut state, "ssS");
+    let (find, sort) = ("198.51".to_owned(), Some("seconds_left"));
+    let search = Search { sort, descending: true, find };
+    assert!(state.asks().contains(&Ask::Holds(List::Bans, search)));
+    press(&mut state, "\t\t\t\t");
+    assert!(state.asks().contains(&Ask::Offenders(Search::worst())));
 }
 
 #[test]

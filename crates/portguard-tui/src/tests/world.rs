@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::{
-    ask::{Ask, List},
+    ask::{Ask, List, Search},
     state::{State, Update},
 };
 
@@ -78,6 +78,13 @@ pub(super) fn told(names: &Names) -> Vec<(Ask, Value)> {
             "sent": number, "since": at, "seconds": 93}]}),
         ),
         (Ask::Why(subject.to_owned()), why(names)),
+        (Ask::History, history(number)),
+        (
+            Ask::Top,
+            json!({"sources": [{"name": subject, "count": number}],
+                "ports_blocked": [{"name": "tcp/3389", "count": 40}, {"name": port, "count": number}],
+                "ports_allowed": [{"name": "tcp/443", "count": 1_200}]}),
+        ),
         (
             Ask::Lockdown,
             json!({"closed": false, "kept": [], "kept_more": 2, "confirm_within": 60,
@@ -85,6 +92,15 @@ pub(super) fn told(names: &Names) -> Vec<(Ask, Value)> {
         ),
     ]);
     told
+}
+
+/// Returns an hour of ups and downs.
+fn history(number: u64) -> Value {
+    let step = |minute: u64| {
+        json!({"at": NOW - 3_600 + minute * 60, "offences": minute * minute % 23,
+            "bans": (minute + number % 60) % 7, "let_in": null, "turned_away": null})
+    };
+    json!({"step": 60, "steps": (0..60).map(step).collect::<Vec<_>>()})
 }
 
 /// Returns the traps, watches and scans.
@@ -129,8 +145,9 @@ fn lists(names: &Names) -> Vec<(Ask, Value)> {
         hold("198.51.100.0/24", "ban", Value::Null, 0),
         hold("2001:db8:5::/64", "ban", json!(86_400), 1),
     ];
-    let page = |items: &[Value]| json!({ "items": items });
-    let list = |list: List, items: &[Value]| (Ask::Holds(list), page(items));
+    let page =
+        |items: &[Value]| json!({"items": items, "found": items.len(), "total": items.len()});
+    let list = |list: List, items: &[Value]| (Ask::Holds(list, Search::default()), page(items));
     vec![
         list(List::Bans, &bans),
         list(List::ThrottledHard, &[hold("192.0.2.44", "throttle-hard", json!(3_600), 0)]),
@@ -138,7 +155,7 @@ fn lists(names: &Names) -> Vec<(Ask, Value)> {
         list(List::Allowed, &[hold("198.51.100.7", "allow", Value::Null, 0)]),
         list(List::Protected, &[hold("10.0.0.1", "protect", Value::Null, 0)]),
         (
-            Ask::Offenders,
+            Ask::Offenders(Search::worst()),
             page(&[
                 json!({"subject": subject, "offences": number, "bans": 2, "first": at, "last": at, "banned": true}),
                 json!({"subject": "192.0.2.44", "offences": 3, "bans": 1, "first": at, "last": at, "banned": false}),

@@ -56,21 +56,21 @@ const RULINGS: &[Column] =
     &[text("VERDICT", 8, 0), text("WHAT", 12, 0), text("SINCE (UTC)", 14, 1), text("BY", 8, 2)];
 
 const HOLDS: &[Column] = &[
-    text("SUBJECT", 15, 0),
+    text("SUBJECT", 15, 0).by("subject"),
     text("MEASURE", 7, 2),
-    text("LEFT", 7, 0),
-    count("NTH", 3),
-    text("BY", 5, 4),
-    text("REASON", 12, 1),
+    text("LEFT", 7, 0).by("seconds_left"),
+    count("NTH", 3).by("nth_ban"),
+    text("BY", 5, 4).by("author"),
+    text("REASON", 12, 1).by("reason"),
 ];
 
 const OFFENDERS: &[Column] = &[
-    text("SUBJECT", 15, 0),
-    count("OFFENCES", 0),
-    count("BANS", 1),
-    text("NOW", 6, 0),
-    text("FIRST (UTC)", 14, 3),
-    text("LAST (UTC)", 14, 2),
+    text("SUBJECT", 15, 0).by("subject"),
+    count("OFFENCES", 0).by("offences"),
+    count("BANS", 1).by("bans"),
+    text("NOW", 6, 0).by("banned"),
+    text("FIRST (UTC)", 14, 3).by("first"),
+    text("LAST (UTC)", 14, 2).by("last"),
 ];
 
 const PACKETS: &[Column] = &[
