@@ -44,6 +44,16 @@ fn whoever_touches_a_trap_is_banned_on_ipv6() {
 }
 
 #[test]
+fn a_trap_is_one_in_a_closed_posture_too() {
+    let story = Story::new(&format!("[guard]\nposture = \"closed\"\n{TRAPS}"));
+    story.touch("10.77.0.2", GUARDED_V4, 23);
+    story.wait_for_verdict("10.77.0.2", "banned");
+    story.touch("fd77:1::2", GUARDED_V6, 5050);
+    story.wait_for_verdict("fd77:1::2", "banned");
+    assert!(!story.connects("10.77.0.3", GUARDED_V4, 8080), "all else stays closed");
+}
+
+#[test]
 fn not_one_packet_passes_after_the_one_that_completed_the_handshake() {
     let story = Story::new(TRAPS);
     // The guard thread stands still: what is banned from here on the kernel bans by itself.

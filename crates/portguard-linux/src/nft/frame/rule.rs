@@ -103,6 +103,7 @@ fn input_chain(spec: &FrameSpec, sets: &BTreeSet<ListSet>, verdicts: &mut Verdic
                 r#"ct state new,untracked meta l4proto { 6, 17 } jump doors comment "doors""#
                     .to_owned(),
             ],
+            into_traps(spec, verdicts),
             dhcp(),
             any_icmp(spec, verdicts),
             posture(spec, sets, verdicts),
@@ -278,6 +279,17 @@ fn traps(spec: &FrameSpec, verdicts: &mut Verdicts) -> Vec<String> {
             }
         })
         .collect()
+}
+
+/// Lets in what begins a connection with a trap, in whatever posture: only who completes the
+/// handshake proves an address, and a closed port would never let one.
+fn into_traps(spec: &FrameSpec, verdicts: &mut Verdicts) -> Vec<String> {
+    let is_tcp = |trap: &&TrapRule| trap.protocol == Protocol::Tcp && !trap.ports.is_empty();
+    let mut rule = |trap| {
+        let allow = verdicts.allow("trap");
+        format!(r#"{} ct state new,untracked {allow} comment "trap""#, target(trap))
+    };
+    spec.traps.iter().filter(is_tcp).map(&mut rule).collect()
 }
 
 /// Bans on the packet that completes the handshake.

@@ -107,7 +107,10 @@ fn outcome(verdict: Verdict, reason: &str, is_heard: impl Fn() -> bool) -> Optio
         // What is done about a source is done; what is allowed is nobody's affair.
         (_, "ban" | "allow" | "protect" | "session" | "dhcp" | "loopback") => None,
         (Verdict::Allowed, "open") if is_heard() => Some(Outcome::Served),
-        (Verdict::Blocked, _) | (Verdict::Allowed, "open" | "odd") => Some(Outcome::Refused),
+        // A trap is nothing that anybody has reason to ask for.
+        (Verdict::Blocked, _) | (Verdict::Allowed, "open" | "odd" | "trap") => {
+            Some(Outcome::Refused)
+        }
         (Verdict::Allowed, _) => Some(Outcome::Served),
     }
 }
@@ -126,6 +129,7 @@ mod tests {
             (allowed, "follow", false, Some(Outcome::Served)),
             (allowed, "open", true, Some(Outcome::Served)),
             (allowed, "open", false, Some(Outcome::Refused)),
+            (allowed, "trap", true, Some(Outcome::Refused)),
             (allowed, "odd", true, Some(Outcome::Refused)),
             (allowed, "allow allow4", false, None),
         ] {
