@@ -62,7 +62,7 @@ fn row(folder: &Path, path: &Path) -> io::Result<String> {
     let tag = fnv(&fs::read(&path)?);
     Ok(format!(
         "    Asset {{ path: {name:?}, bytes: include_bytes!({path:?}), brotli: {brotli}, \
-         tag: \"\\\"{tag:016x}\\\"\" }},\n"
+         tag: \"W/\\\"{tag:016x}\\\"\" }},\n"
     ))
 }
 

@@ -350,6 +350,28 @@ fn every_answer_has_the_headers_that_keep_a_page_safe() {
 }
 
 #[test]
+fn what_the_daemon_offers_is_passed_on_or_left_out_on_purpose() {
+    let web = Web::inside("");
+    let operations = |description: &serde_json::Value, prefix: &str| {
+        let paths = description["paths"].as_object().unwrap().clone();
+        let all = paths.into_iter().filter_map(|(path, methods)| {
+            let path = path.strip_prefix(prefix)?.to_owned();
+            let methods = methods.as_object().unwrap().clone();
+            Some(methods.into_iter().map(move |(method, _)| format!("{method} {path}")))
+        });
+        all.flatten().collect::<std::collections::BTreeSet<_>>()
+    };
+    let socket = web.story.daemon.socket().display().to_string();
+    let ask = ["curl", "-s", "--unix-socket", &socket, "http://portguard/v1/openapi.json"];
+    let theirs = serde_json::from_str(&web.story.lab.guarded().run(ask)).unwrap();
+    let ours = web.browser("anybody").get("/api/openapi.json").json();
+    let left_out: Vec<_> =
+        operations(&theirs, "").difference(&operations(&ours, "/api")).cloned().collect();
+    // An import is made on the host itself, where the other program's files are.
+    assert_eq!(left_out, ["post /v1/import"]);
+}
+
+#[test]
 fn slow_heads_and_handshakes_hold_nobody_up() {
     let web = Web::outside();
     // More than one address may have, each with the first byte of a handshake; one process holds all.

@@ -20,7 +20,8 @@ struct Asset {
     bytes: &'static [u8],
     /// The same, compressed.
     brotli: Option<&'static [u8]>,
-    /// Its entity tag (RFC 9110 section 8.8.3), quotes included.
+    /// Its entity tag (RFC 9110 section 8.8.3), quotes included; weak, since it is the same for the
+    /// compressed form.
     tag: &'static str,
 }
 
@@ -100,7 +101,7 @@ fn has_tag(tags: &HeaderValue, tag: &str) -> bool {
     let tags = tags.to_str().unwrap_or_default();
     tags.split(',').any(|known| {
         let known = known.trim();
-        known == "*" || known.trim_start_matches("W/") == tag
+        known == "*" || known.trim_start_matches("W/") == tag.trim_start_matches("W/")
     })
 }
 
@@ -128,7 +129,7 @@ mod tests {
         path: "assets/a-1234.js",
         bytes: b"long",
         brotli: Some(b"br"),
-        tag: "\"0123456789abcdef\"",
+        tag: "W/\"0123456789abcdef\"",
     };
 
     fn with(name: axum::http::HeaderName, value: &'static str) -> HeaderMap {

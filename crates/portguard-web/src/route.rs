@@ -99,7 +99,7 @@ async fn description(State(face): State<Shared>) -> Json<Value> {
 fn merge(whole: &mut Value, theirs: &Value) {
     for (path, methods) in theirs["paths"].as_object().into_iter().flatten() {
         for (method, operation) in methods.as_object().into_iter().flatten() {
-            if proxy::is_passed_on(path, method) {
+            if proxy::is_passed_on(path, method) || path == "/v1/stream" {
                 let path = format!("{}{path}", proxy::PREFIX);
                 whole["paths"][path][method] = with_refusals(operation);
             }
