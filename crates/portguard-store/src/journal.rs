@@ -124,6 +124,11 @@ impl StoredEntry {
                 evidence: evidence.0.iter().map(|(name, value)| pair(name, value)).collect(),
                 ..self.text(origin).detail("severity", severity)
             },
+            Note::Paused { until, author } => Self {
+                until: Some(Until::at(*until)),
+                author: Some(*author),
+                ..self.text(&note.words().unwrap_or_default())
+            },
             Note::Repaired { what, by } => self.text(what).process(by),
             Note::Health { source, health } => self.detail("source", source).health(health),
             Note::NotEnforced { why } => self.text(why),
