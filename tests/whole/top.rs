@@ -178,6 +178,22 @@ fn a_lockdown_is_told_confirmed_and_rolled_back() {
 }
 
 #[test]
+fn enforcement_is_paused_and_goes_on() {
+    let story = Story::new("");
+    let terminal = dashboard(&story, 80, 24);
+    terminal.press(&["P"]);
+    terminal.type_in("10m");
+    terminal.press(&["Enter"]);
+    yes(&terminal, "pause enforcement for 10m: turn nobody away until then?");
+    terminal.wait_for_text("enforcement is paused until");
+    assert!(story.json(&["status"])["paused_until"].is_string());
+    terminal.press(&["P", "Enter"]);
+    yes(&terminal, "end the pause");
+    terminal.wait_for("no pause", |screen| !screen.contains("is paused until"));
+    assert!(story.json(&["status"])["paused_until"].is_null());
+}
+
+#[test]
 fn hostile_names_are_shown_and_do_nothing() {
     let story = Story::new(CLOSED);
     let (_server, _) = story.serve_as("e\x1b[31m\x1b[2Jx", "33", "0.0.0.0:8080");

@@ -1,9 +1,9 @@
 //! The terminal dashboard: what the daemon tells, live, and orders from the keyboard.
 //!
-//! [`State`] is pure: updates and keys go in, questions and orders come out, [`draw`] shows it.
-//! The shell around it ([`run`]) has three threads: one asks the daemon, one gives it orders, and
-//! the caller's owns the terminal. Every text reaches the screen through one pen, which makes it
-//! harmless first.
+//! The state is pure: updates and keys go in, questions and orders come out, and it is drawn as it
+//! is. The shell around it ([`run()`]) has a thread that asks the daemon, one that gives it orders,
+//! one each for keys and signals, and the caller's, which owns state and terminal. Every text
+//! reaches the screen through one pen, which makes it harmless first.
 
 mod ask;
 mod data;

@@ -50,7 +50,7 @@ pub(crate) struct Global {
     /// Print JSON.
     #[arg(long, global = true)]
     pub(crate) json: bool,
-    /// Show without colour (`top` alone has any); the variable NO_COLOR says the same.
+    /// Show without colour (`top` alone has any); the variable `NO_COLOR` says the same.
     #[arg(long, global = true)]
     pub(crate) no_color: bool,
     /// Say less.
