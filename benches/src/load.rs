@@ -136,7 +136,11 @@ fn resident(daemon: &Daemon) -> f64 {
 
 /// Returns the processor time that the daemon has used.
 pub(crate) fn processor_time(daemon: &Daemon) -> Duration {
-    let pid = daemon.pid().expect("the daemon runs");
+    processor_time_of(daemon.pid().expect("the daemon runs"))
+}
+
+/// Returns the processor time that a process has used.
+pub(crate) fn processor_time_of(pid: u32) -> Duration {
     let mut nanoseconds = 0;
     let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
     for task in tasks {
