@@ -14,6 +14,7 @@ mod peers;
 mod record;
 mod scan;
 mod single;
+mod taps;
 mod web;
 mod worker;
 
@@ -32,7 +33,7 @@ fn main() {
     }
     let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|word| name.contains(word));
     let mut report = Report::default();
-    let groups: [(&str, Measure); 21] = [
+    let groups: [(&str, Measure); 22] = [
         ("single", single::bans),
         ("burst", single::burst),
         ("networks", single::networks),
@@ -51,6 +52,7 @@ fn main() {
         ("packets", logs::packets),
         ("latency", logs::latency),
         ("captures", captures::captures),
+        ("taps", taps::taps),
         ("web viewers", web::viewers),
         ("web page", web::first_page),
         ("web pages", faces::pages),
