@@ -50,13 +50,13 @@ use super::{
     system::Signal,
 };
 
-pub(crate) use history::Chart;
 pub(crate) use role::{Roles, WEB_USER};
-pub(crate) use stream::Streams;
-pub(crate) use table::Tables;
-pub(crate) use watches::Trials;
 
+use history::Chart;
 use role::{Role, Trust};
+use stream::Streams;
+use table::Tables;
+use watches::Trials;
 
 /// How many connections each socket may have at once; further ones are hung up on. A face
 /// holds one or two, so this is far more than the faces of one host have.
@@ -84,13 +84,19 @@ pub(crate) struct Desk {
     pub(crate) roles: Arc<Roles>,
     pub(crate) record: Arc<PacketRecord>,
     pub(crate) connections: Arc<Connections>,
-    pub(crate) tables: Arc<Tables>,
-    pub(crate) streams: Arc<Streams>,
     pub(crate) watches: Arc<Board>,
-    pub(crate) trials: Arc<Trials>,
-    pub(crate) chart: Arc<Chart>,
+    pub(crate) views: Arc<Views>,
     /// The main thread, which reads the configuration.
     pub(crate) signals: crossbeam_channel::Sender<Signal>,
+}
+
+/// What is kept between questions, all of it made when it is first asked for.
+#[derive(Default)]
+pub(crate) struct Views {
+    tables: Tables,
+    streams: Streams,
+    trials: Trials,
+    chart: Chart,
 }
 
 /// Why the control socket can not be opened.
@@ -142,8 +148,7 @@ pub(crate) fn serve(sockets: Sockets, desk: Desk) -> std::io::Result<()> {
             (UnixListener::from_std(sockets.control)?, UnixListener::from_std(sockets.web)?);
         let roles = desk.roles.clone();
         tokio::spawn(history::sample(desk.clone()));
-        let (router, description) = routes(desk);
-        let router = with_description(router, &description);
+        let router = routes(desk);
         let of_face = |stream: &UnixStream| roles.of_face(stream);
         let of_peer = |stream: &UnixStream| roles.of(stream);
         tokio::join!(accept(web, &router, of_face), accept(control, &router, of_peer));
@@ -222,22 +227,19 @@ fn router() -> OpenApiRouter<Desk> {
         .routes(routes!(ports::reload))
 }
 
-fn routes(desk: Desk) -> (Router, utoipa::openapi::OpenApi) {
-    let (router, mut description) = router().split_for_parts();
-    description::complete(&mut description);
-    let router = router.layer(DefaultBodyLimit::max(LARGEST_REQUEST)).with_state(desk);
-    (router, description)
+fn routes(desk: Desk) -> Router {
+    let (router, _) = router().split_for_parts();
+    router
+        .route("/v1/openapi.json", get(describe))
+        .layer(DefaultBodyLimit::max(LARGEST_REQUEST))
+        .layer(axum::middleware::map_response(description::as_problem))
+        .with_state(desk)
 }
 
-fn with_description(router: Router, description: &utoipa::openapi::OpenApi) -> Router {
-    let text = description.to_pretty_json().unwrap_or_default();
-    router
-        .route(
-            "/v1/openapi.json",
-            get(move || async move {
-                let json = HeaderValue::from_static("application/json");
-                ([(CONTENT_TYPE, json)], text).into_response()
-            }),
-        )
-        .layer(axum::middleware::map_response(description::as_problem))
+/// Describes this API. Made when it is asked for: it is larger than all else that waits here.
+async fn describe() -> impl IntoResponse {
+    let (_, mut description) = router().split_for_parts();
+    description::complete(&mut description);
+    let json = HeaderValue::from_static("application/json");
+    ([(CONTENT_TYPE, json)], description.to_pretty_json().unwrap_or_default())
 }
