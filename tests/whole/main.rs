@@ -18,6 +18,7 @@ mod lacking;
 mod ladder;
 mod ledger;
 mod lists;
+mod nonsense;
 mod packet_log;
 mod packets;
 mod pause;

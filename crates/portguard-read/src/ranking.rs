@@ -136,9 +136,13 @@ mod tests {
 
     fn ranked(glances: &[Glance], most: usize) -> Ranked {
         let mut rough = Rough::default();
-        glances.iter().for_each(|glance| rough.see(glance));
+        for glance in glances {
+            rough.see(glance);
+        }
         let mut ranking = rough.settled();
-        glances.iter().for_each(|glance| ranking.see(glance));
+        for glance in glances {
+            ranking.see(glance);
+        }
         assert!(ranking.sources.len() <= MOST_SOURCES);
         ranking.ranked(most)
     }

@@ -32,7 +32,7 @@ use crossbeam_channel::Sender;
 use portguard_core::{Caps, Fact, Guard, Level, Note, Timestamp};
 use portguard_linux::{
     credentials,
-    nft::{FrameSpec, Table},
+    nft::{FrameSpec, Ownership, Table},
 };
 
 use crate::{
@@ -63,7 +63,7 @@ use self::{
 };
 
 pub(crate) use api::WEB_USER;
-pub(crate) use api::describe as describe_api;
+pub(crate) use api::described as described_api;
 pub(crate) use source::reports::ReportPlan;
 pub(crate) use system::{notify_ready, surroundings};
 
@@ -207,26 +207,19 @@ impl Daemon {
 
         // Traps before the frame: a port that is taken must have no rule that bans its users.
         let traps = Traps::set(config.trap_plans(), &inbox);
-        let table = open_table(&config)?;
-        let ownership = table.as_ref().map(Table::ownership);
         let frame = FrameSpec { ports: guard.rules(), ..config.frame(traps.rules()) };
-        let mut enforcer = Enforcer::new(table, frame, inbox.clone());
-        enforcer.start().map_err(|why| Failed::new(Turn::NotEnforced, why))?;
+        let (enforcer, ownership) = begun_enforcer(&config, frame, &inbox)?;
 
         let (records, kept) = crossbeam_channel::bounded(ledger::QUEUE_DEPTH);
         let shared = Shared::new(&config, &traps, &inbox);
-        let watches = Watches::default();
-        let roles = Arc::new(roles(&config));
+        let (watches, roles) = (Watches::default(), Arc::new(roles(&config)));
         let desk = Desk {
             record: shared.record.clone(),
             taps: shared.taps.clone(),
             connections: shared.connections.clone(),
-            tables: Arc::default(),
-            streams: Arc::default(),
             watches: watches.board(),
-            trials: Arc::default(),
             shares: shared.shares.clone(),
-            chart: Arc::default(),
+            views: Arc::default(),
             about: about.clone(),
             inbox: inbox.clone(),
             reached: enforcer.progress(),
@@ -255,18 +248,19 @@ impl Daemon {
             watchdog: system::watchdog(),
             is_ledger_stuck: false,
         };
-        let enforcer =
-            source::start("enforcer", move || enforcer.run(&queues)).map_err(environment)?;
-        let ledger = source::start("ledger", move || ledger.run(&kept)).map_err(environment)?;
-        let guard = start_guard(driver).map_err(environment)?;
+        let enforcer = move || enforcer.run(&queues);
+        let threads = Threads {
+            enforcer: source::start("enforcer", enforcer).map_err(environment)?,
+            ledger: source::start("ledger", move || ledger.run(&kept)).map_err(environment)?,
+            guard: start_guard(driver).map_err(environment)?,
+        };
 
         start_sources(&config, &shared, &inbox).map_err(environment)?;
         source::start("restore", move || restorer.run()).map_err(environment)?;
         source::start("api", move || serve(sockets, desk)).map_err(environment)?;
-        let (path, threads) = (path.to_owned(), Threads { guard, enforcer, ledger });
         Ok(Self {
             config,
-            path,
+            path: path.to_owned(),
             about,
             inbox,
             work,
@@ -435,6 +429,19 @@ fn open_table(config: &Config) -> Result<Option<Table>, Failed> {
         Failed::new(Turn::NotEnforced, format!("cannot talk to the kernel's nf_tables: {error}"))
             .hint("run it as root, or with CAP_NET_ADMIN; --observe needs neither")
     })
+}
+
+/// Returns an enforcer whose first frame is in the kernel, and what tells our table from others.
+fn begun_enforcer(
+    config: &Config,
+    frame: FrameSpec,
+    inbox: &Inbox,
+) -> Result<(Enforcer, Option<Arc<Ownership>>), Failed> {
+    let table = open_table(config)?;
+    let ownership = table.as_ref().map(Table::ownership);
+    let mut enforcer = Enforcer::new(table, frame, inbox.clone());
+    enforcer.start().map_err(|why| Failed::new(Turn::NotEnforced, why))?;
+    Ok((enforcer, ownership))
 }
 
 fn roles(config: &Config) -> Roles {

@@ -39,7 +39,7 @@ pub(crate) fn schema() -> Result<(), Failed> {
 
 /// Prints what the control socket can be asked.
 pub(crate) fn api_description() -> Result<(), Failed> {
-    show::json(&daemon::describe_api())
+    show::json(&daemon::described_api())
 }
 
 /// Prints completions for a shell.

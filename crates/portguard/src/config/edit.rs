@@ -125,9 +125,8 @@ fn put_into_list(
     let index: usize = row.parse().map_err(|_| no_row())?;
     if let Some((name, behind)) = rest.split_first() {
         let inner = values.get_mut(index).ok_or_else(no_row)?;
-        let inner = match inner {
-            Value::InlineTable(table) => table,
-            _ => return Err(EditError::NoTable(row.to_owned())),
+        let Value::InlineTable(inner) = inner else {
+            return Err(EditError::NoTable(row.to_owned()));
         };
         return put_into(inner, (name, behind), item);
     }

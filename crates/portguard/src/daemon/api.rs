@@ -40,7 +40,10 @@ use tokio::{
     net::{UnixListener, UnixStream},
     sync::{Semaphore, watch},
 };
-use utoipa_axum::{router::OpenApiRouter, routes};
+use utoipa_axum::{
+    router::{OpenApiRouter, UtoipaMethodRouter},
+    routes,
+};
 
 use super::{
     About,
@@ -52,13 +55,13 @@ use super::{
     system::Signal,
 };
 
-pub(crate) use history::Chart;
 pub(crate) use role::{Roles, WEB_USER};
-pub(crate) use stream::Streams;
-pub(crate) use table::Tables;
-pub(crate) use watches::Trials;
 
+use history::Chart;
 use role::{Role, Trust};
+use stream::Streams;
+use table::Tables;
+use watches::Trials;
 
 /// How many connections each socket may have at once; further ones are hung up on. A face
 /// holds one or two, so this is far more than the faces of one host have.
@@ -87,14 +90,20 @@ pub(crate) struct Desk {
     pub(crate) record: Arc<PacketRecord>,
     pub(crate) taps: Arc<TapStates>,
     pub(crate) connections: Arc<Connections>,
-    pub(crate) tables: Arc<Tables>,
-    pub(crate) streams: Arc<Streams>,
     pub(crate) watches: Arc<Board>,
-    pub(crate) trials: Arc<Trials>,
     pub(super) shares: Arc<Shares>,
-    pub(crate) chart: Arc<Chart>,
+    pub(crate) views: Arc<Views>,
     /// The main thread, which reads the configuration.
     pub(crate) signals: crossbeam_channel::Sender<Signal>,
+}
+
+/// What is kept between questions, all of it made when it is first asked for.
+#[derive(Default)]
+pub(crate) struct Views {
+    tables: Tables,
+    streams: Streams,
+    trials: Trials,
+    chart: Chart,
 }
 
 /// Why the control socket can not be opened.
@@ -146,8 +155,7 @@ pub(crate) fn serve(sockets: Sockets, desk: Desk) -> std::io::Result<()> {
             (UnixListener::from_std(sockets.control)?, UnixListener::from_std(sockets.web)?);
         let roles = desk.roles.clone();
         tokio::spawn(history::sample(desk.clone()));
-        let (router, description) = routes(desk);
-        let router = with_description(router, &description);
+        let router = served(desk);
         let of_face = |stream: &UnixStream| roles.of_face(stream);
         let of_peer = |stream: &UnixStream| roles.of(stream);
         tokio::join!(accept(web, &router, of_face), accept(control, &router, of_peer));
@@ -184,73 +192,77 @@ async fn accept(listener: UnixListener, router: &Router, trust: impl Fn(&UnixStr
     }
 }
 
+/// Every route, made when it is called for: its description is larger than what it does.
+const ROUTES: [fn() -> UtoipaMethodRouter<Desk>; 40] = [
+    || routes!(ask::status),
+    || routes!(ask::list),
+    || routes!(ask::offenders),
+    || routes!(table::holds),
+    || routes!(table::offenders),
+    || routes!(stream::stream),
+    || routes!(history::history),
+    || routes!(history::top),
+    || routes!(watches::watches),
+    || routes!(watches::scans),
+    || routes!(watches::try_rule),
+    || routes!(ask::check),
+    || routes!(ask::why),
+    || routes!(ask::traps),
+    || routes!(ask::events),
+    || routes!(config::config),
+    || routes!(config::read_file, config::write_file),
+    || routes!(config::schema),
+    || routes!(config::check),
+    || routes!(config::edit),
+    || routes!(order::hold),
+    || routes!(order::hold_many),
+    || routes!(order::lift),
+    || routes!(order::import),
+    || routes!(order::pause),
+    || routes!(log::log),
+    || routes!(ports::list),
+    || routes!(ports::doors),
+    || routes!(ports::rulings, ports::rule),
+    || routes!(proposals::proposals, proposals::decide),
+    || routes!(traffic::connections),
+    || routes!(traffic::interfaces),
+    || routes!(shares::list, shares::share),
+    || routes!(shares::stop),
+    || routes!(ports::open),
+    || routes!(ports::close),
+    || routes!(ports::posture),
+    || routes!(ports::waiting),
+    || routes!(ports::lockdown),
+    || routes!(ports::reload),
+];
+
+/// Returns the routes as they are served, without their descriptions: the heap stays small.
+fn served(desk: Desk) -> Router {
+    let mut router = Router::new();
+    for route in ROUTES {
+        let (_, paths, methods) = route();
+        for path in paths.paths.keys() {
+            router = router.route(path, methods.clone());
+        }
+    }
+    router
+        .route("/v1/openapi.json", get(describe))
+        .layer(DefaultBodyLimit::max(LARGEST_REQUEST))
+        .layer(axum::middleware::map_response(description::as_problem))
+        .with_state(desk)
+}
+
 /// Returns what can be asked, as OpenAPI.
-pub(crate) fn describe() -> utoipa::openapi::OpenApi {
-    let mut description = router().into_openapi();
+pub(crate) fn described() -> utoipa::openapi::OpenApi {
+    let begin = OpenApiRouter::with_openapi(description::begin());
+    let all = ROUTES.iter().fold(begin, |all, route| all.routes(route()));
+    let (_, mut description) = all.split_for_parts();
     description::complete(&mut description);
     description
 }
 
-fn router() -> OpenApiRouter<Desk> {
-    OpenApiRouter::with_openapi(description::begin())
-        .routes(routes!(ask::status))
-        .routes(routes!(ask::list))
-        .routes(routes!(ask::offenders))
-        .routes(routes!(table::holds))
-        .routes(routes!(table::offenders))
-        .routes(routes!(stream::stream))
-        .routes(routes!(history::history))
-        .routes(routes!(history::top))
-        .routes(routes!(watches::watches))
-        .routes(routes!(watches::scans))
-        .routes(routes!(watches::try_rule))
-        .routes(routes!(ask::check))
-        .routes(routes!(ask::why))
-        .routes(routes!(ask::traps))
-        .routes(routes!(ask::events))
-        .routes(routes!(config::config))
-        .routes(routes!(config::read_file, config::write_file))
-        .routes(routes!(config::schema))
-        .routes(routes!(config::check))
-        .routes(routes!(config::edit))
-        .routes(routes!(order::hold))
-        .routes(routes!(order::hold_many))
-        .routes(routes!(order::lift))
-        .routes(routes!(order::import))
-        .routes(routes!(order::pause))
-        .routes(routes!(log::log))
-        .routes(routes!(ports::list))
-        .routes(routes!(ports::doors))
-        .routes(routes!(ports::rulings, ports::rule))
-        .routes(routes!(proposals::proposals, proposals::decide))
-        .routes(routes!(traffic::connections))
-        .routes(routes!(traffic::interfaces))
-        .routes(routes!(shares::list, shares::share))
-        .routes(routes!(shares::stop))
-        .routes(routes!(ports::open))
-        .routes(routes!(ports::close))
-        .routes(routes!(ports::posture))
-        .routes(routes!(ports::waiting))
-        .routes(routes!(ports::lockdown))
-        .routes(routes!(ports::reload))
-}
-
-fn routes(desk: Desk) -> (Router, utoipa::openapi::OpenApi) {
-    let (router, mut description) = router().split_for_parts();
-    description::complete(&mut description);
-    let router = router.layer(DefaultBodyLimit::max(LARGEST_REQUEST)).with_state(desk);
-    (router, description)
-}
-
-fn with_description(router: Router, description: &utoipa::openapi::OpenApi) -> Router {
-    let text = description.to_pretty_json().unwrap_or_default();
-    router
-        .route(
-            "/v1/openapi.json",
-            get(move || async move {
-                let json = HeaderValue::from_static("application/json");
-                ([(CONTENT_TYPE, json)], text).into_response()
-            }),
-        )
-        .layer(axum::middleware::map_response(description::as_problem))
+/// Describes this API. Made when it is asked for: it is larger than all else that waits here.
+async fn describe() -> impl IntoResponse {
+    let json = HeaderValue::from_static("application/json");
+    ([(CONTENT_TYPE, json)], described().to_pretty_json().unwrap_or_default())
 }

@@ -101,9 +101,7 @@ mod tests {
 
     /// The description as it is served.
     fn description() -> Value {
-        let (_, mut description) = super::super::router().split_for_parts();
-        super::complete(&mut description);
-        serde_json::to_value(description).unwrap()
+        serde_json::to_value(super::super::described()).unwrap()
     }
 
     fn references<'a>(value: &'a Value, found: &mut Vec<&'a str>) {

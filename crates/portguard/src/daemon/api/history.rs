@@ -90,7 +90,7 @@ pub(super) async fn history(
 ) -> Result<Json<History>, Failure> {
     let least = FEWEST_STEPS * STEPS[0];
     let span = query.span.unwrap_or(USUAL_SPAN).clamp(least, MOST_STEPS * STEPS[STEPS.len() - 1]);
-    let answer = kept(&desk.chart.histories, span, || made(&desk, span));
+    let answer = kept(&desk.views.chart.histories, span, || made(&desk, span));
     Ok(Json(answer.await?))
 }
 
@@ -103,7 +103,7 @@ pub(super) async fn top(
 ) -> Result<Json<Top>, Failure> {
     let limit = query.limit.unwrap_or(USUAL_ROWS).clamp(1, MOST_ROWS);
     let span = query.span.unwrap_or(USUAL_SPAN);
-    let answer = kept(&desk.chart.tops, (span, limit), || ranked(&desk, span, limit));
+    let answer = kept(&desk.views.chart.tops, (span, limit), || ranked(&desk, span, limit));
     Ok(Json(answer.await?))
 }
 
@@ -114,7 +114,7 @@ pub(super) async fn sample(desk: Desk) {
     loop {
         ticks.tick().await;
         let kernel = desk.kernel.state().await;
-        desk.chart.add(&kernel, false);
+        desk.views.chart.add(&kernel, false);
     }
 }
 
@@ -160,7 +160,7 @@ async fn made(desk: &Desk, span: u64) -> Result<History, Failure> {
     let since = Timestamp::from_secs(begin);
     let length = Duration::from_secs(step);
     let counted = with_ledger(desk, move |reader| reader.counted(since, length, steps)).await?;
-    let samples = desk.chart.samples.lock().unwrap_or_else(PoisonError::into_inner);
+    let samples = desk.views.chart.samples.lock().unwrap_or_else(PoisonError::into_inner);
     Ok(History { step, steps: joined(begin, step, &counted, &samples) })
 }
 

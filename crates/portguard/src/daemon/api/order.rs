@@ -215,7 +215,7 @@ pub(super) async fn arrived(
         Ok((failure, unwritten))
     };
     let waited = tokio::time::timeout(ORDER_PATIENCE, both).await;
-    desk.tables.forget().await;
+    desk.views.tables.forget().await;
     let waited = waited.map_err(|_| {
         Failure::not_enforced(&format!("not in the kernel after {} s", ORDER_PATIENCE.as_secs()))
     })?;

@@ -67,9 +67,9 @@ impl Default for Streams {
 #[utoipa::path(get, path = "/v1/stream",
     responses((status = 200, body = String, content_type = "text/event-stream"), (status = 403, body = Problem), (status = 503, body = Problem)))]
 pub(super) async fn stream(_: MayRead, State(desk): State<Desk>) -> Result<Response, Failure> {
-    let place = desk.streams.places.clone().try_acquire_owned();
+    let place = desk.views.streams.places.clone().try_acquire_owned();
     let place = place.map_err(|_| Failure::unavailable(&"too many faces listen already"))?;
-    let events = desk.streams.listen(&desk).await?;
+    let events = desk.views.streams.listen(&desk).await?;
     // Asked for after the first event can be heard, so that nothing falls in between.
     let status = event("status", &ask::current_status(&desk).await?)?;
     let (sender, receiver) = mpsc::channel(UNSENT);
@@ -119,26 +119,21 @@ async fn pass_on(
     sender: mpsc::Sender<Bytes>,
     place: OwnedSemaphorePermit,
 ) {
-    let mut next = Some(first);
-    loop {
-        let said = match next.take() {
-            Some(said) => said,
-            None => tokio::select! {
-                () = sender.closed() => break,
-                heard = timeout(HEARTBEAT, events.recv()) => match heard {
-                    Ok(Ok(said)) => said,
-                    Ok(Err(broadcast::error::RecvError::Lagged(missed))) => {
-                        let Ok(said) = event("lagged", &Lagged { missed }) else { break };
-                        said
-                    }
-                    Ok(Err(broadcast::error::RecvError::Closed)) => break,
-                    Err(_) => Bytes::from_static(b": still here\n\n"),
-                },
-            },
+    let mut said = first;
+    while sender.send(said).await.is_ok() {
+        let heard = tokio::select! {
+            () = sender.closed() => break,
+            heard = timeout(HEARTBEAT, events.recv()) => heard,
         };
-        if sender.send(said).await.is_err() {
-            break;
-        }
+        said = match heard {
+            Ok(Ok(said)) => said,
+            Ok(Err(broadcast::error::RecvError::Lagged(missed))) => {
+                let Ok(said) = event("lagged", &Lagged { missed }) else { break };
+                said
+            }
+            Ok(Err(broadcast::error::RecvError::Closed)) => break,
+            Err(_) => Bytes::from_static(b": still here\n\n"),
+        };
     }
     drop(place);
 }

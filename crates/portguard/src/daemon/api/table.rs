@@ -68,7 +68,7 @@ pub(super) async fn holds(
     let HoldsQuery { list, sort, descending, find, offset, limit } = query;
     let list = list_named(&list)?;
     let wanted = Wanted::read(TableQuery { sort, descending, find, offset, limit })?;
-    answered(&desk, desk.tables.holds(list), list, wanted).await
+    answered(&desk, desk.views.tables.holds(list), list, wanted).await
 }
 
 /// A part of the offenders, sorted and searched; without a column the newest offence comes first.
@@ -79,7 +79,7 @@ pub(super) async fn offenders(
     State(desk): State<Desk>,
     Query(query): Query<TableQuery>,
 ) -> Result<Json<Table<view::Offender>>, Failure> {
-    answered(&desk, &desk.tables.offenders, (), Wanted::read(query)?).await
+    answered(&desk, &desk.views.tables.offenders, (), Wanted::read(query)?).await
 }
 
 /// What is wanted of a table of one kind of rows.
@@ -156,7 +156,7 @@ async fn answered<R: Row>(
 ) -> Result<Json<Table<R::View>>, Failure> {
     let copied = slot.copied(desk, from).await?;
     // One at a time: many faces that ask for much wait for each other, and not the guard for them.
-    let turn = desk.tables.turn().await?;
+    let turn = desk.views.tables.turn().await?;
     let table = tokio::task::spawn_blocking(move || {
         let table = part(&copied, &wanted);
         drop(turn);

@@ -162,7 +162,7 @@ pub(super) async fn try_rule(
         let what = format!("`{}` is no name of a rule; paths are not taken", trial.rule);
         return Err(Failure::usage(&what));
     }
-    let turn = desk.trials.0.clone().acquire_owned().await;
+    let turn = desk.views.trials.0.clone().acquire_owned().await;
     let turn = turn.map_err(|error| Failure::unavailable(&error))?;
     let folders = desk.watches.folders();
     let tried = tokio::task::spawn_blocking(move || {
@@ -198,7 +198,7 @@ fn judged(
     let mut result =
         TrialResult { lines: 0, matched: 0, missed: 0, ignored: 0, judgements: Vec::new() };
     for line in text.lines() {
-        if Instant::now() > deadline {
+        if Instant::now() >= deadline {
             let what = format!(
                 "the rule took longer than {} s for {} lines; try fewer",
                 TRIAL_PATIENCE.as_secs(),
@@ -281,7 +281,7 @@ mod tests {
             .unwrap()
             .reader()
             .unwrap();
-        let past = Instant::now() - Duration::from_secs(1);
-        assert!(judged(&mut reader, "one\ntwo\n", clock::now(), past).is_err());
+        let now = Instant::now();
+        assert!(judged(&mut reader, "one\ntwo\n", clock::now(), now).is_err());
     }
 }

@@ -63,7 +63,7 @@ impl Broadcaster {
         let mut ticks = interval(EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let mut round = 0_u32;
-        while !self.desk.streams.is_deserted() {
+        while !self.desk.views.streams.is_deserted() {
             ticks.tick().await;
             let mut news = self.entries().await;
             if round.is_multiple_of(PACKETS_EVERY) {
@@ -74,7 +74,7 @@ impl Broadcaster {
             }
             if round.is_multiple_of(COUNTS_EVERY) {
                 let kernel = self.desk.kernel.state().await;
-                self.desk.chart.add(&kernel, true);
+                self.desk.views.chart.add(&kernel, true);
             }
             for one in news {
                 // The last listener may just have gone.

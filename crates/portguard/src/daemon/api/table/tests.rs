@@ -16,13 +16,13 @@ fn hold(index: u32) -> HoldRow {
         subject: Subject::address(Ipv4Addr::from_bits(0x0a00_0000 + index).into()),
         hold: Hold {
             since: moment(index % 7),
-            until: if index % 3 == 0 {
+            until: if index.is_multiple_of(3) {
                 Until::FOREVER
             } else {
                 Until::at(moment(3_600 - index % 5))
             },
             nth_ban: index % 4,
-            author: if index % 2 == 0 { Author::Guard } else { Author::Operator(0) },
+            author: if index.is_multiple_of(2) { Author::Guard } else { Author::Operator(0) },
             reason: if index == 4 { "Trap TCP/23" } else { "other" }.into(),
             ports: None,
             generation: u64::from(index),
@@ -40,7 +40,7 @@ fn asked(rows: Vec<HoldRow>, query: TableQuery) -> (Vec<String>, usize, usize) {
     (items.into_iter().map(|row| row.subject).collect(), found, total)
 }
 
-fn check(query: TableQuery, expect: &[&str], found: usize) {
+fn check(query: &TableQuery, expect: &[&str], found: usize) {
     let (items, counted, total) = asked((0..9).map(hold).collect(), query.clone());
     assert_eq!(
         (items, counted, total),
@@ -60,29 +60,29 @@ fn finding(text: &str) -> TableQuery {
 #[test]
 fn rows_are_sorted_and_equals_keep_their_order() {
     let plain = TableQuery { limit: Some(2), ..TableQuery::default() };
-    check(plain.clone(), &["10.0.0.0", "10.0.0.1"], 9);
-    check(TableQuery { offset: 8, ..plain.clone() }, &["10.0.0.8"], 9);
-    check(TableQuery { offset: usize::MAX, ..plain.clone() }, &[], 9);
-    check(TableQuery { descending: true, ..plain }, &["10.0.0.8", "10.0.0.7"], 9);
-    check(sorted_by("since"), &["10.0.0.0", "10.0.0.7", "10.0.0.1"], 9);
-    check(sorted_by("until"), &["10.0.0.4", "10.0.0.8", "10.0.0.2"], 9);
-    check(sorted_by("author"), &["10.0.0.0", "10.0.0.2", "10.0.0.4"], 9);
-    check(sorted_by("reason"), &["10.0.0.4", "10.0.0.0", "10.0.0.1"], 9);
-    check(sorted_by("enforced"), &["10.0.0.5", "10.0.0.6", "10.0.0.7"], 9);
+    check(&plain, &["10.0.0.0", "10.0.0.1"], 9);
+    check(&TableQuery { offset: 8, ..plain.clone() }, &["10.0.0.8"], 9);
+    check(&TableQuery { offset: usize::MAX, ..plain.clone() }, &[], 9);
+    check(&TableQuery { descending: true, ..plain }, &["10.0.0.8", "10.0.0.7"], 9);
+    check(&sorted_by("since"), &["10.0.0.0", "10.0.0.7", "10.0.0.1"], 9);
+    check(&sorted_by("until"), &["10.0.0.4", "10.0.0.8", "10.0.0.2"], 9);
+    check(&sorted_by("author"), &["10.0.0.0", "10.0.0.2", "10.0.0.4"], 9);
+    check(&sorted_by("reason"), &["10.0.0.4", "10.0.0.0", "10.0.0.1"], 9);
+    check(&sorted_by("enforced"), &["10.0.0.5", "10.0.0.6", "10.0.0.7"], 9);
     let last = TableQuery { descending: true, ..sorted_by("seconds_left") };
-    check(last, &["10.0.0.6", "10.0.0.3", "10.0.0.0"], 9);
+    check(&last, &["10.0.0.6", "10.0.0.3", "10.0.0.0"], 9);
 }
 
 #[test]
 fn rows_are_found_by_text_and_by_network() {
-    check(finding("tcp/23"), &["10.0.0.4"], 1);
-    check(finding("OPERATOR"), &["10.0.0.1", "10.0.0.3", "10.0.0.5"], 4);
-    check(finding("10.0.0.4/31"), &["10.0.0.4", "10.0.0.5"], 2);
-    check(finding("10.0.0.7"), &["10.0.0.7"], 1);
-    check(finding("nothing"), &[], 0);
-    check(finding(" "), &["10.0.0.0", "10.0.0.1", "10.0.0.2"], 9);
+    check(&finding("tcp/23"), &["10.0.0.4"], 1);
+    check(&finding("OPERATOR"), &["10.0.0.1", "10.0.0.3", "10.0.0.5"], 4);
+    check(&finding("10.0.0.4/31"), &["10.0.0.4", "10.0.0.5"], 2);
+    check(&finding("10.0.0.7"), &["10.0.0.7"], 1);
+    check(&finding("nothing"), &[], 0);
+    check(&finding(" "), &["10.0.0.0", "10.0.0.1", "10.0.0.2"], 9);
     let both = TableQuery { find: Some("10.0.0.0/30".to_owned()), ..sorted_by("nth_ban") };
-    check(TableQuery { descending: true, ..both }, &["10.0.0.3", "10.0.0.2", "10.0.0.1"], 4);
+    check(&TableQuery { descending: true, ..both }, &["10.0.0.3", "10.0.0.2", "10.0.0.1"], 4);
 }
 
 #[test]

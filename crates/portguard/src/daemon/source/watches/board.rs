@@ -44,9 +44,9 @@ impl Board {
             let same = before.iter().find(|watched| watched.plan.name == name);
             same.map(|watched| watched.seen.clone()).unwrap_or_default()
         };
-        let watched =
+        let shown =
             |plan: &WatchPlan| Watched { plan: Arc::new(plan.clone()), seen: seen(&plan.name) };
-        *watches = plans.iter().map(watched).collect();
+        *watches = plans.iter().map(shown).collect();
     }
 
     /// Returns what the watch at this place has seen.
