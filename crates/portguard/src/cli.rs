@@ -26,6 +26,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use portguard_core::{Span, Subject, service::PortRange};
 
+use web::WebCommand;
+
 /// Guards a Linux host: bans whoever touches a trap, remembers it, and tells why.
 #[derive(Debug, Parser)]
 #[command(name = "portguard", version, max_term_width = 100)]
@@ -434,35 +436,6 @@ pub(crate) struct Which {
     /// All that wait for approval at the moment, each for its own port.
     #[arg(long)]
     pub(crate) current: bool,
-}
-
-/// How to set up who may come in.
-#[derive(Debug, Subcommand)]
-pub(crate) enum WebCommand {
-    /// Print a link that lets the user `admin` in, once.
-    Token {
-        /// For how long it is good (`90s`, `15m`).
-        #[arg(long = "for", value_name = "D", default_value = "15m")]
-        span: Span,
-    },
-    /// Set a user's password: asked for at a terminal, else the first line of standard input.
-    Password {
-        /// The user; a new one is an operator unless --role says otherwise.
-        #[arg(default_value = "admin")]
-        user: String,
-        /// What the user may do.
-        #[arg(long, value_enum)]
-        role: Option<RoleName>,
-    },
-}
-
-/// What a user of the web face may do.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum RoleName {
-    /// Look at everything.
-    Viewer,
-    /// Give orders too.
-    Operator,
 }
 
 /// What can be asked of the configuration.

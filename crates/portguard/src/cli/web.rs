@@ -8,6 +8,7 @@ use std::{
     sync::Arc,
 };
 
+use clap::{Subcommand, ValueEnum};
 use portguard_core::Span;
 use portguard_linux::{memory, privilege, report};
 use portguard_web::{FolderError, OpenError, PasswordError, Role, Settings};
@@ -20,7 +21,7 @@ use crate::{
     exit::{Failed, Turn, with_causes},
 };
 
-use super::{Global, RoleName, WebCommand, ask, client::Client, show};
+use super::{Global, ask, client::Client, show};
 
 /// How much the face steps back behind the guard, which has none of it (nice(2)): with five hundred
 /// pages to write to it would otherwise be in the way of a ban where there are few cores.
@@ -28,6 +29,35 @@ const NICE: i32 = 5;
 
 /// The guard's unit, whose state the face shows.
 const UNIT: &str = "portguard.service";
+
+/// How to set up who may come in.
+#[derive(Debug, Subcommand)]
+pub(crate) enum WebCommand {
+    /// Print a link that lets the user `admin` in, once.
+    Token {
+        /// For how long it is good (`90s`, `15m`).
+        #[arg(long = "for", value_name = "D", default_value = "15m")]
+        span: Span,
+    },
+    /// Set a user's password: asked for at a terminal, else the first line of standard input.
+    Password {
+        /// The user; a new one is an operator unless --role says otherwise.
+        #[arg(default_value = "admin")]
+        user: String,
+        /// What the user may do.
+        #[arg(long, value_enum)]
+        role: Option<RoleName>,
+    },
+}
+
+/// What a user of the web face may do.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum RoleName {
+    /// Look at everything.
+    Viewer,
+    /// Give orders too.
+    Operator,
+}
 
 /// Runs the face, or sets up who may come in.
 pub(crate) fn web(global: &Global, command: Option<WebCommand>) -> Result<(), Failed> {
