@@ -2,7 +2,8 @@
 //!
 //! The main thread takes signals, re-reads the configuration, and tries taken trap ports again; the
 //! guard thread decides; the enforcer thread talks to the kernel; the ledger thread to the disk; the
-//! control socket has a runtime of its own; each source has a thread.
+//! control socket has a runtime of its own; each source has a thread, and so has each shared port
+//! while it is shared.
 
 mod api;
 mod driver;
