@@ -202,8 +202,7 @@ impl Daemon {
         let (inbox, inputs) = inbox::inbox();
         let (work, kernel, queues) = enforcer::queues();
         let ledger = open_ledger(&config, &inbox);
-        let now = clock::now();
-        let guard = prepared_guard(&config, ledger.standing(now), now);
+        let guard = prepared_guard(&config, ledger.standing(clock::now()));
         inbox.deliver(Fact::Noted(Note::Started { version: about.version.as_str().into() }));
 
         // Traps before the frame: a port that is taken must have no rule that bans its users.
@@ -382,7 +381,8 @@ fn about(config: &Config, path: &Path, now: Timestamp) -> Arc<About> {
 
 /// Returns a guard that knows who must not be touched, and what operators decided about ports,
 /// before it hears of anybody.
-fn prepared_guard(config: &Config, memory: Memory, now: Timestamp) -> Guard {
+fn prepared_guard(config: &Config, memory: Memory) -> Guard {
+    let now = clock::now();
     let mut guard = Guard::new(Caps::default());
     let before = last_good::ports(&config.guard.state_dir);
     guard.restore_standing(memory.standing, before);

@@ -34,7 +34,7 @@ pub(crate) fn run(path: &Path) -> Result<(), Failed> {
     let now = clock::now();
     let mut reader = Reader::open(&config.guard.state_dir.join("ledger.db")).ok();
     let memory = reader.as_mut().map_or_else(Memory::default, |reader| remembered(reader, now));
-    let mut guard = prepared_guard(&config, memory, now);
+    let mut guard = prepared_guard(&config, memory);
 
     let table = open_table(&config)?;
     let (inbox, _unheard) = inbox::inbox();
