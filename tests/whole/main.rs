@@ -6,6 +6,7 @@ mod anomalies;
 mod bad_input;
 mod coexistence;
 mod command;
+mod config_file;
 mod connections;
 mod face;
 mod journals;

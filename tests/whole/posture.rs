@@ -17,7 +17,7 @@ fn is_reached(story: &Story) -> bool {
 }
 
 /// Starts a server that looks like an SSH server on tcp/22, and waits until that is known.
-fn ssh(story: &Story) -> Running {
+pub(crate) fn ssh(story: &Story) -> Running {
     let server = story.serve_as("sshd", "0", "0.0.0.0:22").0;
     wait_for("the server to be known", || {
         story.json(&["ports"]).as_array().unwrap().iter().any(|row| row["process"] == "sshd")

@@ -161,6 +161,13 @@ pub enum Note {
         /// Who undid it; `None` if nobody confirmed it in time.
         author: Option<Author>,
     },
+    /// The configuration file was written.
+    File {
+        /// Where it lies.
+        path: Arc<str>,
+        /// What was done to it.
+        deed: FileDeed,
+    },
     /// The wall clock jumped; no duration changed.
     ClockStepped {
         /// How far, forwards if above zero.
@@ -216,6 +223,17 @@ pub enum Note {
         /// What was dropped.
         dropped: Subject,
     },
+}
+
+/// What was done to the configuration file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileDeed {
+    /// Somebody changed it through a face.
+    Changed(Author),
+    /// What was changed in it was rolled back, and it has its former text again.
+    Restored,
+    /// What was changed in it was rolled back, but somebody has written it since: it stays.
+    LeftAlone,
 }
 
 /// What is done to a subject.
@@ -391,6 +409,7 @@ impl Note {
             Self::Awaiting { .. } => "awaiting",
             Self::Confirmed { .. } => "confirmed",
             Self::RolledBack { .. } => "rolled-back",
+            Self::File { .. } => "configuration-file",
             Self::ClockStepped { .. } => "clock-stepped",
             Self::Ruling(_) => "ruling",
             Self::Anomaly { .. } => "anomaly",
@@ -410,6 +429,7 @@ impl Note {
             | Self::Awaiting { .. }
             | Self::ClockStepped { .. }
             | Self::RolledBack { .. }
+            | Self::File { deed: FileDeed::Restored | FileDeed::LeftAlone, .. }
             | Self::Proposed(_)
             | Self::Anomaly { .. }
             | Self::Listener { reach: Reach::Pending, .. }

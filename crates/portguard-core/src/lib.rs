@@ -33,7 +33,7 @@ pub use door::{
     RiskyChange, Ruling, Service, Standing, UnitDoor, UnitGroup, everybody,
 };
 pub use element::{Change, Demand, Element, List, Strength, Until};
-pub use entry::{Author, Decision, Entry, Level, Measure, Note, Release, ReleaseCause};
+pub use entry::{Author, Decision, Entry, FileDeed, Level, Measure, Note, Release, ReleaseCause};
 pub use event::{Event, Evidence, Fact, Grade, Health, ListedHold, Offence, Process};
 pub use exposure::Reach;
 pub use face::{FaceUser, FaceUserError};

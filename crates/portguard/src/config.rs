@@ -3,6 +3,8 @@
 mod anomaly;
 mod built_in;
 mod check;
+pub(crate) mod edit;
+pub(crate) mod file;
 mod form;
 mod guarding;
 mod key;
@@ -143,6 +145,20 @@ pub(crate) fn load(path: &Path, around: &Surroundings) -> Result<Loaded, Vec<Mis
 /// Returns the drop-in that sets a key too, and so wins over the main file.
 pub(crate) fn set_elsewhere(path: &Path, keys: &[String]) -> Option<PathBuf> {
     read::setting_drop_in(path, keys)
+}
+
+/// Returns the drop-ins beside the file, in the order in which they are read.
+///
+/// # Errors
+/// When their folder can not be read.
+pub(crate) fn drop_ins(path: &Path) -> Result<Vec<PathBuf>, Mistake> {
+    read::drop_ins(path)
+}
+
+/// Returns the keys of this text of the main file that a drop-in sets as well, each with the last
+/// drop-in that does.
+pub(crate) fn overruled(path: &Path, text: &str) -> Vec<(String, PathBuf)> {
+    read::overruled(path, text)
 }
 
 /// Reads and checks the configuration as it would be with this text as the file at `drop_in`,

@@ -12,6 +12,7 @@ mod journal;
 mod last_good;
 mod ledger;
 pub(crate) mod load;
+mod reload;
 mod restore;
 mod source;
 mod system;
@@ -19,11 +20,11 @@ mod system;
 use std::{
     path::{Path, PathBuf},
     sync::{
-        Arc, Mutex, PoisonError, RwLock,
+        Arc, Mutex, RwLock,
         atomic::{AtomicBool, Ordering},
     },
     thread::JoinHandle,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use crossbeam_channel::Sender;
@@ -45,6 +46,7 @@ use self::{
     enforcer::{Enforcer, Work},
     inbox::Inbox,
     ledger::{LedgerThread, Memory},
+    reload::Undo,
     source::{
         connections::Connections,
         listeners::{Heard, Urgency},
@@ -72,6 +74,8 @@ pub(crate) struct About {
     pub(crate) version: String,
     pub(crate) since: Timestamp,
     pub(crate) observe: bool,
+    /// The configuration file.
+    pub(crate) path: PathBuf,
     /// The configuration in effect, as TOML.
     pub(crate) configuration: Mutex<String>,
     restored: AtomicBool,
@@ -122,6 +126,8 @@ struct Daemon {
     roles: Arc<Roles>,
     shared: Shared,
     threads: Threads,
+    /// What undoes a change of the configuration file that waits for confirmation.
+    undo: Option<Undo>,
 }
 
 /// The threads whose end the daemon waits for.
@@ -134,8 +140,7 @@ struct Threads {
 /// Runs the daemon until a signal ends it.
 pub(crate) fn run(path: &Path, socket: Option<&Path>, observe: bool) -> Result<(), Failed> {
     let around = system::surroundings();
-    let Loaded { mut config, warnings } =
-        config::load(path, &around).map_err(|mistakes| config::failed(&mistakes))?;
+    let (Loaded { mut config, warnings }, undo) = reload::begin(path, &around)?;
     config.guard.observe |= observe;
     for warning in &warnings {
         journal::say(Level::Warning, warning);
@@ -150,7 +155,9 @@ pub(crate) fn run(path: &Path, socket: Option<&Path>, observe: bool) -> Result<(
     for warning in daemon.hear() {
         journal::say(Level::Warning, &warning);
     }
+    daemon.undo = undo;
     daemon.keep_if_good();
+    daemon.settle_file();
     system::notify_ready();
     daemon.wait(&signals)
 }
@@ -175,7 +182,7 @@ impl Daemon {
         signals: Sender<Signal>,
     ) -> Result<Self, Failed> {
         let environment = |error: std::io::Error| Failed::environment(error.to_string());
-        let about = about(&config, clock::now());
+        let about = about(&config, path, clock::now());
         let (inbox, inputs) = inbox::inbox();
         let (work, kernel, queues) = enforcer::queues();
         let ledger = open_ledger(&config, &inbox);
@@ -248,6 +255,7 @@ impl Daemon {
             roles,
             shared,
             threads,
+            undo: None,
         })
     }
 
@@ -264,8 +272,10 @@ impl Daemon {
 
     /// Waits for signals until one ends the daemon.
     fn wait(mut self, signals: &crossbeam_channel::Receiver<Signal>) -> Result<(), Failed> {
+        let mut retry_traps_at = Instant::now() + RETRY_TRAPS_EVERY;
         loop {
-            match signals.recv_timeout(RETRY_TRAPS_EVERY) {
+            let wait = retry_traps_at.saturating_duration_since(Instant::now());
+            match signals.recv_timeout(wait.min(self.patience())) {
                 Ok(Signal::Reload(asker)) => {
                     system::notify_reloading();
                     let told = self.reload();
@@ -274,89 +284,29 @@ impl Daemon {
                     let _ = asker.map(|asker| asker.send(told));
                 }
                 Ok(Signal::Settled) => self.keep_if_good(),
+                Ok(Signal::File(order)) => {
+                    system::notify_reloading();
+                    let told = self.change_file(&order);
+                    system::notify_ready();
+                    // As above.
+                    let _ = order.asker.send(told);
+                }
                 Ok(Signal::Stop) | Err(crossbeam_channel::RecvTimeoutError::Disconnected) => break,
-                Err(crossbeam_channel::RecvTimeoutError::Timeout) => {
-                    if self.traps.retry(&self.inbox) {
-                        self.send_frame();
-                    }
+                Err(crossbeam_channel::RecvTimeoutError::Timeout) => {}
+            }
+            if retry_traps_at <= Instant::now() {
+                retry_traps_at = Instant::now() + RETRY_TRAPS_EVERY;
+                if self.traps.retry(&self.inbox) {
+                    self.send_frame();
                 }
             }
+            self.settle_file();
             if self.threads.guard.is_finished() || self.threads.enforcer.is_finished() {
                 return Err(Failed::bug("a thread of the daemon ended unasked"));
             }
         }
         system::notify_stopping();
         self.stop()
-    }
-
-    /// Reads the configuration again and returns its mistakes and warnings; a bad one changes
-    /// nothing and is named in the journal.
-    fn reload(&mut self) -> (Vec<String>, Vec<String>) {
-        let Loaded { mut config, mut warnings } =
-            match config::load(&self.path, &system::surroundings()) {
-                Ok(loaded) => loaded,
-                Err(mistakes) => {
-                    let mistakes: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
-                    for mistake in &mistakes {
-                        let line = format!("configuration not taken over: {mistake}");
-                        journal::say(Level::Error, &line);
-                    }
-                    return (mistakes, Vec::new());
-                }
-            };
-        for (what, old, new) in unchangeable(&self.config, &config) {
-            if old != new {
-                warnings.push(format!("{what} takes effect with the next start"));
-            }
-        }
-        for warning in &warnings {
-            journal::say(Level::Warning, warning);
-        }
-        config.guard.observe = self.config.guard.observe;
-        config.firewall.table.clone_from(&self.config.firewall.table);
-        self.shared.record.configure(config.record());
-        self.shared.connections.configure(config.fanout_plan());
-        let replace = PoisonError::into_inner;
-        *self.shared.protect.write().unwrap_or_else(replace) = config.protection();
-        *self.shared.hosts.write().unwrap_or_else(PoisonError::into_inner) = config.hosts();
-        *self.about.configuration.lock().unwrap_or_else(PoisonError::into_inner) = config.to_toml();
-        self.config = config;
-        self.reset_guard();
-        self.traps.stop();
-        self.traps = Traps::set(self.config.trap_plans(), &self.inbox);
-        *self.shared.plans.write().unwrap_or_else(PoisonError::into_inner) = self.traps.plans();
-        self.send_frame();
-        warnings.extend(self.hear());
-        self.keep_if_good();
-        journal::say(Level::Info, "configuration read again");
-        (Vec::new(), warnings)
-    }
-
-    /// Hands the new policy to the guard before anything else of the new configuration counts.
-    fn reset_guard(&self) {
-        let policy = self.config.policy();
-        let told = self.inbox.ask_patiently(Box::new(move |guard, now| {
-            guard.configure(policy, now);
-            guard.forget_traps();
-            Box::new(|_| {})
-        }));
-        if told.is_err() {
-            journal::say(Level::Error, "the guard is gone; the new configuration does not count");
-        }
-    }
-
-    /// Keeps the configuration as the last good one, unless it waits for confirmation.
-    fn keep_if_good(&self) {
-        let (sender, receiver) = crossbeam_channel::bounded(1);
-        let wanted = self.config.port_policy();
-        let asked = self.inbox.ask_patiently(Box::new(move |guard, _| {
-            // The main thread waits for it.
-            let _ = sender.send(guard.is_good(&wanted));
-            Box::new(|_| {})
-        }));
-        if asked.is_ok() && receiver.recv() == Ok(true) {
-            last_good::keep(&self.config);
-        }
     }
 
     fn send_frame(&self) {
@@ -394,11 +344,12 @@ impl Daemon {
     }
 }
 
-fn about(config: &Config, now: Timestamp) -> Arc<About> {
+fn about(config: &Config, path: &Path, now: Timestamp) -> Arc<About> {
     Arc::new(About {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         since: now,
         observe: config.guard.observe,
+        path: path.to_owned(),
         configuration: Mutex::new(config.to_toml()),
         restored: AtomicBool::new(false),
     })
@@ -462,27 +413,6 @@ fn roles(config: &Config) -> Roles {
         own_uid: rustix::process::getuid().as_raw(),
         web_uid: credentials::user_id(api::WEB_USER),
     }
-}
-
-/// Returns the settings that a running daemon can not take over.
-fn unchangeable<'a>(
-    old: &'a Config,
-    new: &'a Config,
-) -> [(&'static str, std::borrow::Cow<'a, str>, std::borrow::Cow<'a, str>); 4] {
-    [
-        (
-            "guard.state_dir",
-            old.guard.state_dir.to_string_lossy(),
-            new.guard.state_dir.to_string_lossy(),
-        ),
-        ("guard.run_dir", old.guard.run_dir.to_string_lossy(), new.guard.run_dir.to_string_lossy()),
-        ("firewall.table", old.firewall.table.as_str().into(), new.firewall.table.as_str().into()),
-        (
-            "guard.observe",
-            old.guard.observe.to_string().into(),
-            new.guard.observe.to_string().into(),
-        ),
-    ]
 }
 
 /// Waits for a thread until the deadline and returns what it left.

@@ -1,6 +1,6 @@
 //! Notes about ports and posture in words, the same in the system log, the ledger and the views.
 
-use crate::{Author, DoorAct, Note, Port, Reach, Subject, service::PortRange};
+use crate::{Author, DoorAct, FileDeed, Note, Port, Reach, Subject, service::PortRange};
 
 impl Note {
     /// Returns the note in words if it is about ports, listeners or the posture.
@@ -32,6 +32,14 @@ impl Note {
             Self::RolledBack { what, author } => {
                 format!("{what} rolled back: {}", undone_by(*author))
             }
+            Self::File { path, deed } => match deed {
+                FileDeed::Changed(author) => format!("{path} changed by {author}"),
+                FileDeed::Restored => format!("{path} has its former text again"),
+                FileDeed::LeftAlone => format!(
+                    "{path} was written by somebody else meanwhile, and still says what was rolled \
+                     back"
+                ),
+            },
             Self::ClockStepped { seconds } => {
                 format!("the clock jumped by {seconds} s; what is in force lasts as long as before")
             }

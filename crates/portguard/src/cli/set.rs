@@ -1,17 +1,16 @@
 //! `config set`: changes one key of the configuration file and leaves the rest as it was written.
 
-use std::{
-    fs, io,
-    io::Write as _,
-    os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown},
-    path::{Path, PathBuf},
-};
+use std::{io, path::Path};
 
 use portguard_api::port::Reloaded;
-use toml_edit::{DocumentMut, Item, Table, Value};
+use toml_edit::{DocumentMut, Item, Value};
 
 use crate::{
-    config::{self, Loaded},
+    config::{
+        self, Loaded,
+        edit::{self, EditError},
+        file,
+    },
     daemon,
     exit::{Failed, Turn},
 };
@@ -20,15 +19,11 @@ use super::{Global, client::Client, ports::remind};
 
 /// Sets a key, once the whole configuration as it would be holds, and tells the daemon.
 pub(crate) fn set(global: &Global, key: &str, value: &str) -> Result<(), Failed> {
-    let path = fs::canonicalize(&global.config).unwrap_or_else(|_| global.config.clone());
-    let text = match fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-        Err(error) => return Err(unwritable(&path, &error)),
-    };
+    let path = file::real(&global.config);
+    let text = file::read(&path).map_err(|error| unwritable(&path, &error))?.unwrap_or_default();
     let keys = split(key)?;
     let (text, config) = changed(&global.config, &path, (&text, &keys, value))?;
-    write(&path, &text).map_err(|error| unwritable(&path, &error))?;
+    file::write(&path, &text).map_err(|error| unwritable(&path, &error))?;
     if !global.quiet {
         println!("{key} is set in {}", path.display());
     }
@@ -54,7 +49,8 @@ fn changed(
     let mut mistakes = None;
     for reading in readings {
         let mut document = document.clone();
-        put(&mut document, keys, reading)?;
+        edit::put(&mut document, keys, Some(Item::Value(reading)))
+            .map_err(|error| unfit(&error))?;
         let text = document.to_string();
         match config::load_with(main, &daemon::surroundings(), main, Some(&text)) {
             Ok(loaded) => return Ok((text, loaded)),
@@ -65,46 +61,18 @@ fn changed(
     Err(config::failed(&mistakes.unwrap_or_default()))
 }
 
-/// Puts a value in; tables on the way to it are made. What stands around the old value stays.
-fn put(document: &mut DocumentMut, keys: &[String], mut value: Value) -> Result<(), Failed> {
-    let (name, tables) = keys.split_last().ok_or_else(|| no_key(""))?;
-    let mut table: &mut dyn toml_edit::TableLike = document.as_table_mut();
-    for step in tables {
-        let new = || {
-            let mut table = Table::new();
-            table.set_implicit(tables.len() > 1);
-            Item::Table(table)
-        };
-        let item = table.entry(step).or_insert_with(new);
-        table = item.as_table_like_mut().ok_or_else(|| no_table(step))?;
-    }
-    match table.get_mut(name).and_then(Item::as_value_mut) {
-        Some(old) => {
-            *value.decor_mut() = old.decor().clone();
-            *old = value;
-        }
-        None => {
-            table.insert(name, Item::Value(value));
-        }
-    }
-    Ok(())
-}
-
-/// Returns the parts of a key as TOML writes it: `services."my vpn".rate`.
+/// Returns the parts of a key below a section.
 fn split(key: &str) -> Result<Vec<String>, Failed> {
-    let parts = toml_edit::Key::parse(key).map_err(|_| no_key(key))?;
-    let parts: Vec<String> = parts.iter().map(|part| part.get().to_owned()).collect();
-    if parts.len() < 2 { Err(no_key(key)) } else { Ok(parts) }
+    let parts = edit::split(key).ok().filter(|parts| parts.len() > 1);
+    parts.ok_or_else(|| unfit(&EditError::Key(key.to_owned())))
 }
 
-fn no_key(key: &str) -> Failed {
-    Failed::new(Turn::Usage, format!("`{key}` is no key; write it like `ports.follow`"))
-        .hint("portguard config show shows every key")
-}
-
-fn no_table(name: &str) -> Failed {
-    let line = format!("`{name}` is a list or a value in the file; change it with an editor");
-    Failed::new(Turn::Usage, line)
+fn unfit(error: &EditError) -> Failed {
+    let failed = Failed::new(Turn::Usage, error.to_string());
+    match error {
+        EditError::Key(_) => failed.hint("portguard config show shows every key"),
+        _ => failed,
+    }
 }
 
 fn unwritable(path: &Path, error: &io::Error) -> Failed {
@@ -114,27 +82,6 @@ fn unwritable(path: &Path, error: &io::Error) -> Failed {
         _ => Turn::Usage,
     };
     Failed::new(turn, line)
-}
-
-/// Writes the file whole or not at all, with the mode and the owner that it had.
-fn write(path: &Path, text: &str) -> io::Result<()> {
-    let before = fs::metadata(path).ok();
-    if before.as_ref().is_some_and(|before| before.permissions().readonly()) {
-        return Err(io::ErrorKind::PermissionDenied.into());
-    }
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)?;
-    }
-    // It does not end in `.toml`, so it is never read as a drop-in.
-    let new: PathBuf = path.with_extension("toml.new");
-    let mut file = fs::File::create(&new)?;
-    file.write_all(text.as_bytes())?;
-    if let Some(before) = before {
-        fs::set_permissions(&new, fs::Permissions::from_mode(before.mode()))?;
-        chown(&new, Some(before.uid()), Some(before.gid()))?;
-    }
-    file.sync_all()?;
-    fs::rename(new, path)
 }
 
 /// Makes a running daemon take the configuration over.
@@ -160,39 +107,6 @@ pub(crate) fn reload(global: &Global, socket: &Path) -> Result<(), Failed> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn check(text: &str, key: &str, value: &str, expect: &str) {
-        let mut document: DocumentMut = text.parse().unwrap();
-        put(&mut document, &split(key).unwrap(), value.parse().unwrap()).unwrap();
-        assert_eq!(document.to_string(), expect);
-    }
-
-    #[test]
-    fn comments_and_order_survive() {
-        check(
-            "# mine\n[ports] # about ports\nfollow = \"all\"   # for now\nalways = [\"tcp/22\"]\n",
-            "ports.follow",
-            "\"none\"",
-            "# mine\n[ports] # about ports\nfollow = \"none\"   # for now\nalways = [\"tcp/22\"]\n",
-        );
-    }
-
-    #[test]
-    fn tables_that_are_not_there_are_made() {
-        check("", "ports.follow", "\"all\"", "[ports]\nfollow = \"all\"\n");
-        check(
-            "[guard]\nobserve = true\n",
-            "services.\"my vpn\".rate",
-            "\"1/minute\"",
-            "[guard]\nobserve = true\n\n[services.\"my vpn\"]\nrate = \"1/minute\"\n",
-        );
-        check(
-            "[services]\nssh = { ports = [\"tcp/22\"] }\n",
-            "services.ssh.rate",
-            "\"1/minute\"",
-            "[services]\nssh = { ports = [\"tcp/22\"] , rate = \"1/minute\" }\n",
-        );
-    }
 
     #[test]
     fn what_is_no_key_is_refused() {

@@ -38,6 +38,16 @@ impl Key {
         &self.0
     }
 
+    /// Returns the way as a key of TOML that a value can be set by: `traps.2.ports.0`.
+    pub(crate) fn dotted(&self) -> String {
+        let step = |step: &Step| match step {
+            Step::Row(row) => row.to_string(),
+            Step::Name(name) if is_bare(name) => name.clone(),
+            Step::Name(name) => format!("{name:?}"),
+        };
+        self.0.iter().map(step).collect::<Vec<_>>().join(".")
+    }
+
     fn then(&self, step: Step) -> Self {
         Self(self.0.iter().cloned().chain([step]).collect())
     }

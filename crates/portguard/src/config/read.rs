@@ -2,6 +2,7 @@
 //! their names.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     fs, io,
     path::{Path, PathBuf},
 };
@@ -66,9 +67,40 @@ pub(super) fn setting_drop_in(path: &Path, keys: &[String]) -> Option<PathBuf> {
     drop_ins(path).unwrap_or_default().into_iter().rev().find(sets)
 }
 
+/// Returns the keys of a text that a drop-in sets as well, each with the last drop-in that does.
+/// Lists of tables are no keys: they append.
+pub(super) fn overruled(path: &Path, text: &str) -> Vec<(String, PathBuf)> {
+    let keys = |text: &str| {
+        let mut keys = BTreeSet::new();
+        let table: toml::Table = text.parse().unwrap_or_default();
+        add_keys(&table, &Key::default(), &mut keys);
+        keys
+    };
+    let ours = keys(text);
+    let mut found = BTreeMap::new();
+    for file in drop_ins(path).unwrap_or_default() {
+        let theirs = keys(&fs::read_to_string(&file).unwrap_or_default());
+        found.extend(ours.intersection(&theirs).map(|key| (key.to_string(), file.clone())));
+    }
+    found.into_iter().collect()
+}
+
+fn add_keys(table: &toml::Table, here: &Key, keys: &mut BTreeSet<Key>) {
+    for (name, value) in table {
+        let key = here.name(name);
+        match value {
+            toml::Value::Table(inner) => add_keys(inner, &key, keys),
+            toml::Value::Array(rows) if rows.first().is_some_and(toml::Value::is_table) => {}
+            _ => {
+                keys.insert(key);
+            }
+        }
+    }
+}
+
 /// Returns the drop-ins beside the file in the order of their names; what an editor hides there
 /// (`.#50-traps.toml`) is none.
-fn drop_ins(path: &Path) -> Result<Vec<PathBuf>, Mistake> {
+pub(super) fn drop_ins(path: &Path) -> Result<Vec<PathBuf>, Mistake> {
     let folder = path.parent().unwrap_or(Path::new("")).join("conf.d");
     let entries = match fs::read_dir(&folder) {
         Ok(entries) => entries,

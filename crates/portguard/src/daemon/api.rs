@@ -6,6 +6,7 @@
 
 mod answer;
 mod ask;
+mod config;
 mod description;
 mod log;
 mod order;
@@ -190,7 +191,11 @@ fn router() -> OpenApiRouter<Desk> {
         .routes(routes!(ask::why))
         .routes(routes!(ask::traps))
         .routes(routes!(ask::events))
-        .routes(routes!(ask::config))
+        .routes(routes!(config::config))
+        .routes(routes!(config::read_file, config::write_file))
+        .routes(routes!(config::schema))
+        .routes(routes!(config::check))
+        .routes(routes!(config::edit))
         .routes(routes!(order::hold))
         .routes(routes!(order::hold_many))
         .routes(routes!(order::lift))

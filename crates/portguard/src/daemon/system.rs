@@ -18,11 +18,15 @@ use tokio::sync::oneshot;
 
 use crate::config::Surroundings;
 
+use super::reload::{FileOrder, Told};
+
 /// What a signal asks for.
 #[derive(Debug)]
 pub(crate) enum Signal {
     /// Read the configuration again, and tell the mistakes and warnings to whoever asked.
-    Reload(Option<oneshot::Sender<(Vec<String>, Vec<String>)>>),
+    Reload(Option<oneshot::Sender<Told>>),
+    /// Change the configuration file.
+    File(Box<FileOrder>),
     /// An operator settled a change that waited for confirmation.
     Settled,
     /// End.

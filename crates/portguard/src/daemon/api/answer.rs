@@ -26,6 +26,10 @@ impl Failure {
         Self::new(&refusal.why, refusal.hint.clone(), ProblemKind::Refused)
     }
 
+    pub(super) fn refused_with(why: &impl ToString, hint: &str) -> Self {
+        Self::new(why, Some(hint.to_owned()), ProblemKind::Refused)
+    }
+
     pub(super) fn not_permitted(what: &str, group: &str) -> Self {
         let hint = format!("run it as root, or as a member of the group that `{group}` names");
         Self::new(&format!("you may not {what}"), Some(hint), ProblemKind::NotPermitted)

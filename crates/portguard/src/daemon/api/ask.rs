@@ -291,12 +291,6 @@ pub(super) async fn events(
     Ok(Json(found.iter().map(answer::entry).collect()))
 }
 
-/// The configuration in effect, as TOML.
-#[utoipa::path(get, path = "/v1/config", responses((status = 200, body = String)))]
-pub(super) async fn config(_: MayRead, State(desk): State<Desk>) -> String {
-    desk.about.configuration.lock().unwrap_or_else(PoisonError::into_inner).clone()
-}
-
 /// Runs a question on the guard thread.
 pub(super) async fn with_guard<T: Send + 'static>(
     desk: &Desk,

@@ -19,6 +19,7 @@ use portguard_core::{
     Timestamp, Until, service::PortRange,
 };
 use serde::Deserialize;
+use tokio::sync::oneshot;
 use utoipa::IntoParams;
 
 use crate::{
@@ -212,12 +213,21 @@ pub(super) async fn reload(
     _: MayOrder,
     State(desk): State<Desk>,
 ) -> Result<Json<Reloaded>, Failure> {
-    let (sender, receiver) = tokio::sync::oneshot::channel();
-    let busy = || Failure::unavailable(&"the daemon is too busy or on its way down");
-    desk.signals.try_send(Signal::Reload(Some(sender))).map_err(|_| busy())?;
-    let (mistakes, warnings) = receiver.await.map_err(|_| busy())?;
+    let reload = |asker| Signal::Reload(Some(asker));
+    let (mistakes, warnings) = take_over(&desk, reload).await?;
     let waits = with_guard(&desk, |guard, now| guard.pending().map(|one| pending(one, now)));
     Ok(Json(Reloaded { mistakes, warnings, pending: waits.await? }))
+}
+
+/// Gives the main thread something to do, and returns what came of it.
+pub(super) async fn take_over<T>(
+    desk: &Desk,
+    signal: impl FnOnce(oneshot::Sender<T>) -> Signal,
+) -> Result<T, Failure> {
+    let (sender, receiver) = oneshot::channel();
+    let busy = || Failure::unavailable(&"the daemon is too busy or on its way down");
+    desk.signals.try_send(signal(sender)).map_err(|_| busy())?;
+    receiver.await.map_err(|_| busy())
 }
 
 /// Returns a change that waits, as views show it.
