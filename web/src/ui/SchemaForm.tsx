@@ -92,7 +92,7 @@ function Tables({ item, value, path, set, disabled }: { item: Key[]; value: unkn
           </button>
         </fieldset>
       ))}
-      <button type="button" class="small" disabled={disabled} onClick={() => void set([...path, rows.length], first)}>
+      <button type="button" class="small" disabled={disabled} onClick={() => void (rows.length === 0 ? set(path, [first]) : set([...path, rows.length], first))}>
         <Icon sign="plus" />
         Add to {path.join(".")}
       </button>
