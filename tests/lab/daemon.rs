@@ -50,7 +50,7 @@ impl Daemon {
         let daemon = Self { host: host.clone(), home, child: None };
         fs::create_dir(daemon.path("conf.d")).expect("a new folder in a new folder");
         let folders = format!(
-            "[guard]\nstate_dir = '{0}/state'\nrun_dir = '{0}/run'\n",
+            "[guard]\nstate_dir = '{0}/state'\nrun_dir = '{0}/run'\n[web]\nstate_dir = '{0}/web'\n",
             daemon.home().display()
         );
         fs::write(daemon.path("conf.d/90-lab.toml"), folders).expect("a new file in a new folder");

@@ -12,6 +12,7 @@ pub mod listener;
 mod netlink;
 pub mod nflog;
 pub mod nft;
+pub mod privilege;
 pub mod report;
 pub mod tail;
 pub mod traffic;

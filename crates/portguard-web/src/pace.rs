@@ -50,9 +50,10 @@ impl Origin {
 /// Returns whom an address is counted with.
 pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
-        here if here.is_loopback() => here,
-        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
-        v4 @ IpAddr::V4(_) => v4,
+        IpAddr::V6(v6) if !v6.is_loopback() => {
+            IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)))
+        }
+        address => address,
     }
 }
 

@@ -16,6 +16,7 @@ pub(crate) mod scan;
 pub(crate) mod set;
 pub(crate) mod show;
 pub(crate) mod traffic;
+pub(crate) mod web;
 pub(crate) mod which;
 
 use std::path::PathBuf;
@@ -29,7 +30,7 @@ use portguard_core::{Span, Subject, service::PortRange};
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: Global,
-    /// What to do; without a command: show the status.
+    /// What to do; without a command: show the status, and at a terminal open the web face.
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
 }
@@ -71,6 +72,13 @@ pub(crate) enum Command {
     Load,
     /// Show posture, health of every source, counts and enforcement.
     Status,
+    /// Run the web face in the foreground (`portguard-web.service`), or set up who may come in.
+    Web {
+        #[command(subcommand)]
+        command: Option<WebCommand>,
+    },
+    /// Show the status, then open the web face in a browser, or print its address.
+    OpenUi,
     /// Ban an address or network.
     Ban {
         #[command(flatten)]
@@ -409,6 +417,35 @@ pub(crate) struct Which {
     /// All that wait for approval at the moment, each for its own port.
     #[arg(long)]
     pub(crate) current: bool,
+}
+
+/// How to set up who may come in.
+#[derive(Debug, Subcommand)]
+pub(crate) enum WebCommand {
+    /// Print a link that lets the user `admin` in, once.
+    Token {
+        /// For how long it is good (`90s`, `15m`).
+        #[arg(long = "for", value_name = "D", default_value = "15m")]
+        span: Span,
+    },
+    /// Set a user's password: asked for at a terminal, else the first line of standard input.
+    Password {
+        /// The user; a new one is an operator unless --role says otherwise.
+        #[arg(default_value = "admin")]
+        user: String,
+        /// What the user may do.
+        #[arg(long, value_enum)]
+        role: Option<RoleName>,
+    },
+}
+
+/// What a user of the web face may do.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum RoleName {
+    /// Look at everything.
+    Viewer,
+    /// Give orders too.
+    Operator,
 }
 
 /// What can be asked of the configuration.

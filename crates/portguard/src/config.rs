@@ -21,6 +21,7 @@ mod trap;
 mod tree;
 mod value;
 mod watch;
+mod web;
 
 use std::{
     collections::BTreeMap,
@@ -95,7 +96,7 @@ section! {
         /// Sister hosts.
         fleet: later::Fleet = later::Fleet::default(),
         /// The web face.
-        web: later::Web = later::Web::default(),
+        web: web::Web = web::Web::default(),
         /// Figures for Prometheus.
         metrics: later::Metrics = later::Metrics::default(),
     }

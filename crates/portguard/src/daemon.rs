@@ -59,9 +59,10 @@ use self::{
     system::Signal,
 };
 
+pub(crate) use api::WEB_USER;
 pub(crate) use api::describe as describe_api;
 pub(crate) use source::reports::ReportPlan;
-pub(crate) use system::surroundings;
+pub(crate) use system::{notify_ready, surroundings};
 
 /// How often a trap whose port was taken is tried again.
 const RETRY_TRAPS_EVERY: Duration = Duration::from_secs(30);

@@ -22,14 +22,20 @@ use portguard_api::{
 use crate::{
     cli::{
         Cli, Command, ConfigCommand, Global, ImportSource, RuleCommand, Whom, ask, client::Client,
-        local, log, order, ports, proposals, scan, set, traffic,
+        local, log, order, ports, proposals, scan, set, traffic, web,
     },
     exit::Failed,
 };
 
 fn main() -> ExitCode {
     let Cli { global, command } = Cli::parse();
-    match run(&global, command.unwrap_or(Command::Status)) {
+    let done = match command {
+        Some(command) => run(&global, command),
+        None => connect(&global)
+            .and_then(|client| web::bare(&client, &global))
+            .map(|()| ExitCode::SUCCESS),
+    };
+    match done {
         Ok(code) => code,
         Err(failed) => failed.tell(),
     }
@@ -44,6 +50,8 @@ fn run(global: &Global, command: Command) -> Result<ExitCode, Failed> {
         }
         Command::Load => daemon::load::run(&global.config)?,
         Command::Status => ask::status(&client()?, global)?,
+        Command::Web { command } => web::web(global, command)?,
+        Command::OpenUi => web::open_ui(&client()?, global)?,
         Command::Ban { whom, ports } => {
             order::hold(&client()?, global, MeasureName::Ban, whom, &ports)?;
         }

@@ -3,11 +3,9 @@
 mod anomaly;
 mod effect;
 mod trap;
+mod web;
 
-use std::{
-    collections::BTreeMap,
-    net::{IpAddr, SocketAddr},
-};
+use std::{collections::BTreeMap, net::SocketAddr};
 
 use portguard_core::{Growth, MOST_PORTS_OF_A_BAN, Span, Subject};
 
@@ -51,7 +49,8 @@ pub(super) fn mistakes(config: &Config, around: &Surroundings, tree: &Tree) -> V
     trap::check(config, around, &mut found);
     check_services(config, &mut found);
     check_sources(config, &mut found);
-    check_web(config, &mut found);
+    web::check(config, &mut found);
+    check_metrics(config, &mut found);
     found.mistakes.sort_by(|one, other| one.place.cmp(&other.place));
     found.mistakes
 }
@@ -262,31 +261,10 @@ fn check_name<T>(
     }
 }
 
-fn check_web(config: &Config, found: &mut Findings<'_>) {
-    let web = &config.web;
-    let key = Key::of("web.listen");
-    match web.listen.parse::<SocketAddr>().map(|address| address.ip()) {
-        Err(_) => found.add(&key, no_socket(&web.listen)),
-        Ok(address) => {
-            let is_safe = is_loopback(address) || !web.tls_certificate.is_empty();
-            let what = "beyond this host the web face needs `tls_certificate` and `tls_key`";
-            found.check(is_safe, &key, what);
-        }
-    }
-    let (lone, other) = match (web.tls_certificate.is_empty(), web.tls_key.is_empty()) {
-        (false, true) => ("tls_certificate", "tls_key"),
-        (true, false) => ("tls_key", "tls_certificate"),
-        _ => ("", ""),
-    };
-    let what = format!("is nothing without `{other}`");
-    found.check(lone.is_empty(), &Key::of("web").name(lone), &what);
+fn check_metrics(config: &Config, found: &mut Findings<'_>) {
     let listen = &config.metrics.listen;
     let is_socket = listen.is_empty() || listen.parse::<SocketAddr>().is_ok();
     found.check(is_socket, &Key::of("metrics.listen"), &no_socket(listen));
-}
-
-fn is_loopback(address: IpAddr) -> bool {
-    address.to_canonical().is_loopback()
 }
 
 fn no_socket(text: &str) -> String {

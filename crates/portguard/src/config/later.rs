@@ -141,20 +141,6 @@ section! {
 }
 
 section! {
-    /// The web face.
-    Web {
-        /// Where it listens.
-        listen: String = "127.0.0.1:6060".to_owned(),
-        /// File with the certificate.
-        tls_certificate: String = String::new(),
-        /// File with its key.
-        tls_key: String = String::new(),
-        /// How long a login lasts.
-        session: Written<Span> = written("12h"),
-    }
-}
-
-section! {
     /// Figures for Prometheus.
     Metrics {
         /// Where they are served; empty: nowhere.

@@ -5,9 +5,9 @@ use toml::{Table, Value};
 use crate::config::{Config, key::Key, tree::Tree};
 
 /// Sections that take effect.
-const IN_EFFECT: [&str; 16] = [
+const IN_EFFECT: [&str; 17] = [
     "guard", "protect", "allow", "firewall", "throttle", "ladders", "traps", "api", "store",
-    "services", "ports", "packets", "watch", "rules", "scan", "anomaly",
+    "services", "ports", "packets", "watch", "rules", "scan", "anomaly", "web",
 ];
 
 /// Returns what is set to something else than its default, but takes no effect in this version.
