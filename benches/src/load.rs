@@ -93,7 +93,7 @@ pub(crate) fn idle(report: &mut Report) {
 }
 
 /// Writes a ledger with this many bans for a daemon that has not started yet.
-fn fill(daemon: &Daemon, bans: u32) {
+pub(crate) fn fill(daemon: &Daemon, bans: u32) {
     let retention =
         Retention { keep_entries: Span::Forever, keep_offenders: Span::Forever, max_size: 1 << 30 };
     let now = Timestamp::from_millis(

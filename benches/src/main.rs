@@ -6,6 +6,7 @@
 mod api;
 mod captures;
 mod doors;
+mod faces;
 mod figure;
 mod load;
 mod logs;
@@ -30,7 +31,7 @@ fn main() {
     }
     let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|word| name.contains(word));
     let mut report = Report::default();
-    let groups: [(&str, Measure); 18] = [
+    let groups: [(&str, Measure); 19] = [
         ("single", single::bans),
         ("burst", single::burst),
         ("networks", single::networks),
@@ -49,6 +50,7 @@ fn main() {
         ("packets", logs::packets),
         ("latency", logs::latency),
         ("captures", captures::captures),
+        ("faces", faces::pages),
     ];
     for (name, measure) in groups {
         if is_wanted(name) {

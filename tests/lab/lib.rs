@@ -8,6 +8,7 @@ pub mod daemon;
 pub mod deadline;
 pub mod forgery;
 pub mod host;
+pub mod pages;
 pub mod program;
 pub mod running;
 pub mod scan;
@@ -18,6 +19,7 @@ pub use crate::{
     deadline::eventually,
     forgery::{Forgery, Kind},
     host::Host,
+    pages::Pages,
     running::Running,
     scan::{Answer, Finding},
     wiring::Lab,

@@ -103,7 +103,8 @@ impl Pages {
                 figures.push(Figure { name: name.to_owned(), value, unit });
             }
             let out = self.fulfil(lab, daemon, &wish);
-            let answer = out.map_or_else(|why| json!({ "failed": why }), |out| json!({ "out": out }));
+            let answer =
+                out.map_or_else(|why| json!({ "failed": why }), |out| json!({ "out": out }));
             script.say(&answer.to_string());
         }
     }
@@ -197,7 +198,8 @@ fn now_millis() -> u128 {
 
 /// Returns where a story's pictures are kept: beside what was built, for whoever looks at them later.
 fn screenshots(story: &str) -> PathBuf {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace().join("target"), PathBuf::from);
+    let target = std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| workspace().join("target"), PathBuf::from);
     target.join("screenshots").join(story)
 }
 

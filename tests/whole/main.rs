@@ -9,6 +9,7 @@ mod command;
 mod config_file;
 mod connections;
 mod face;
+mod faces;
 mod journals;
 mod lacking;
 mod ladder;

@@ -3,6 +3,7 @@
 use crate::{
     Chore, setup,
     step::{self, StepError},
+    web,
 };
 
 pub(crate) const CHORE: Chore = Chore {
@@ -13,6 +14,9 @@ pub(crate) const CHORE: Chore = Chore {
 
 fn bench(arguments: &[String]) -> Result<(), StepError> {
     setup::for_tests()?;
+    // The program carries the pages; it is built after them.
+    web::prepare()?;
+    web::build()?;
     let build = ["build", "--release", "--locked", "-p", "portguard", "-p", "portguard-tests"];
     step::run("cargo", &build)?;
     let mut run = vec!["run", "--release", "--locked", "-p", "portguard-bench", "--"];

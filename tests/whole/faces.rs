@@ -1,0 +1,104 @@
+//! The pages of the web face in a real browser, against the real face and the real daemon.
+//!
+//! What a page must do stands in its story, `web-e2e/stories/NAME.mjs`. Every story also fails on
+//! any error in the browser's console, which breaches of the content security policy are.
+
+use std::fs;
+
+use lab::Pages;
+
+use crate::story::Story;
+
+/// A trap, and nothing else that is not usual.
+const PLAIN: &str = "[[traps]]\nports = [\"23\"]\n[protect]\nssh_peers = false\n";
+
+fn check(configuration: &str, story: &str, words: &[&str]) {
+    let Story { mut daemon, lab } = Story::new(configuration);
+    let mut pages = Pages::start(&lab, &daemon);
+    pages.tell(&lab, &mut daemon, story, words);
+}
+
+#[test]
+fn the_overview_is_live_and_a_lockdown_waits_for_its_confirmation() {
+    let configuration =
+        format!("[guard]\nconfirm = \"1h\"\n[ports]\nfollow = \"none\"\nalways = []\n{PLAIN}");
+    check(&configuration, "overview", &[]);
+}
+
+#[test]
+fn ports_are_approved_denied_opened_closed_and_configured() {
+    let configuration = format!("[guard]\nposture = \"closed\"\nconfirm = \"1h\"\n{PLAIN}");
+    check(&configuration, "ports", &[]);
+}
+
+#[test]
+fn offenders_are_added_found_extended_lifted_and_told_about() {
+    check(PLAIN, "offenders", &[]);
+}
+
+#[test]
+fn traffic_is_shown_as_it_comes_and_anomalies_are_decided() {
+    check(PLAIN, "traffic", &[]);
+}
+
+#[test]
+fn traps_and_watches_show_their_catch_and_rules_are_tried() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("auth.log");
+    fs::write(&log, "").unwrap();
+    let log = log.display().to_string();
+    let configuration = format!(
+        "{PLAIN}[[watch]]\nname = \"sshd\"\nrule = \"sshd\"\nfiles = [\"{log}\"]\nhowmany = 5\n\
+         within = \"10m\"\n[[scan]]\nrule = \"blocked\"\ntype = \"tcp\"\nhowmany = 500\n\
+         within = \"30m\"\nset = \"throttle-hard\"\nremove_after = \"1h\"\n"
+    );
+    check(&configuration, "traps", &[&log]);
+}
+
+#[test]
+fn the_configuration_is_edited_checked_applied_and_rolled_back() {
+    let configuration = format!(
+        "# what this host does\n[guard]\nposture = \"closed\"\nconfirm = \"5s\"\n\n[ports]\n\
+         always = [\"tcp/8080\"]\n\n{PLAIN}"
+    );
+    let Story { mut daemon, lab } = Story::new(&configuration);
+    let mut pages = Pages::start(&lab, &daemon);
+    let file = daemon.config().display().to_string();
+    pages.tell(&lab, &mut daemon, "config", &[&file]);
+}
+
+#[test]
+fn the_journal_and_the_packet_log_follow() {
+    check(PLAIN, "logs", &[]);
+}
+
+#[test]
+fn the_service_is_paused_resumed_and_reloaded() {
+    check(PLAIN, "service", &[]);
+}
+
+#[test]
+fn a_port_is_shared_and_the_provider_s_refusal_told() {
+    check(PLAIN, "share", &[]);
+}
+
+#[test]
+fn one_comes_in_by_link_and_password_and_out_everywhere() {
+    check(PLAIN, "account", &[]);
+}
+
+#[test]
+fn a_page_says_that_the_daemon_is_away_and_comes_back_by_itself() {
+    check(PLAIN, "away", &[]);
+}
+
+#[test]
+fn the_pages_are_walked_without_a_mouse() {
+    check(PLAIN, "keyboard", &[]);
+}
+
+#[test]
+fn no_page_has_barriers_or_scrolls_sideways_in_either_theme() {
+    let configuration = format!("[guard]\nposture = \"closed\"\n{PLAIN}");
+    check(&configuration, "looks", &[]);
+}
