@@ -28,4 +28,5 @@ mod story;
 mod stream;
 mod tables;
 mod traps;
+mod watch_views;
 mod watches;

@@ -114,6 +114,13 @@ fn a_standing_scan_puts_whoever_is_blocked_too_often_on_its_list() {
     assert_eq!(story.verdict("192.0.2.2"), "none");
     let why = story.cli(&["why", "192.0.2.1"]).stdout;
     assert!(why.contains("scan blocked tcp: 20 packets within 1m"), "{why}");
+    let scans = crate::face::Face::viewer(&story).get("/v1/scans").good();
+    let expect = serde_json::json!({
+        "rule": "blocked", "type": "tcp", "howmany": 20, "within": 60, "set": "throttle-hard",
+        "remove_after": 3600, "found": 1, "last_subject": "192.0.2.1",
+        "last_at": scans[0]["last_at"],
+    });
+    assert_eq!((&scans[0], scans[0]["last_at"].is_string()), (&expect, true));
     // Whoever is held longer already is left as it is.
     story.order(&["throttle", "192.0.2.2", "hard"]);
     flood(&story, "192.0.2.2", 40);

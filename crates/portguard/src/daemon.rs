@@ -201,12 +201,15 @@ impl Daemon {
 
         let (records, kept) = crossbeam_channel::bounded(ledger::QUEUE_DEPTH);
         let shared = Shared::new(&config, &traps);
+        let watches = Watches::default();
         let roles = Arc::new(roles(&config));
         let desk = Desk {
             record: shared.record.clone(),
             connections: shared.connections.clone(),
             tables: Arc::default(),
             streams: Arc::default(),
+            watches: watches.board(),
+            trials: Arc::default(),
             about: about.clone(),
             inbox: inbox.clone(),
             reached: enforcer.progress(),
@@ -251,7 +254,7 @@ impl Daemon {
             inbox,
             work,
             traps,
-            watches: Watches::default(),
+            watches,
             reports: Reports::default(),
             roles,
             shared,
@@ -262,6 +265,7 @@ impl Daemon {
 
     /// Reads logs and takes reports as the configuration says; returns what does not work.
     fn hear(&mut self) -> Vec<String> {
+        self.watches.board().set_folders(self.config.rules.folders());
         let watches = self.watches.set(self.config.watch_plans(), &self.inbox);
         let reports = self.reports.set(self.config.report_plan(), &self.roles, &self.inbox);
         let unheard = [("some watches do not run", watches), ("nobody can report", reports)];

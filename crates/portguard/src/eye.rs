@@ -2,6 +2,7 @@
 
 mod drift;
 mod names;
+mod seen;
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -10,7 +11,7 @@ use portguard_read::{Judgement, Reader, Sighting, Who};
 
 use crate::{clock, config::WatchPlan, rule::AnyRule};
 
-pub(crate) use self::{drift::Drift, names::Names};
+pub(crate) use self::{drift::Drift, names::Names, seen::Seen};
 
 /// How much of a line goes into the evidence, in characters.
 const SHOWN: usize = 200;
@@ -30,6 +31,7 @@ pub(crate) struct Eye {
     names: Option<Names>,
     /// Matches whose source is no address.
     unaddressed: u64,
+    seen: Seen,
 }
 
 impl Eye {
@@ -45,6 +47,7 @@ impl Eye {
             name: name.into(),
             plan: plan.clone(),
             unaddressed: 0,
+            seen: Seen::default(),
         })
     }
 
@@ -59,9 +62,13 @@ impl Eye {
     ) {
         let seconds = i64::try_from(now.as_millis() / 1_000).unwrap_or(i64::MAX);
         let judgement = self.reader.take(line, given, seconds);
+        self.seen.lines += 1;
         self.drift.line(!matches!(judgement, Judgement::Nothing), now);
         match judgement {
-            Judgement::Failure(sighting) => self.fail(&sighting, line, now, found),
+            Judgement::Failure(sighting) => {
+                self.seen.fail(line, now);
+                self.fail(&sighting, line, now, found);
+            }
             Judgement::Success(sighting) => {
                 if let Some(source) = sighting.who.address() {
                     self.tally.succeed(source, time_of(&sighting, now));
@@ -101,6 +108,7 @@ impl Eye {
         let failing = Failing { source, user, telling: sighting.telling, at };
         let findings: Vec<Finding> = self.tally.fail(&failing).collect();
         for finding in findings {
+            self.seen.offences += 1;
             let line = (finding.source == source).then_some(line);
             found(at, Offence { grade, ..self.offence(&finding, sighting, line) });
         }
@@ -138,6 +146,11 @@ impl Eye {
         let counted = counted.into_iter().filter(|(count, _)| *count > 0);
         let drift = self.drift.told(clock::now());
         counted.map(|(count, what)| format!("{count} {what}")).chain(drift).collect()
+    }
+
+    /// Returns what it has seen.
+    pub(crate) fn seen(&mut self) -> &mut Seen {
+        &mut self.seen
     }
 
     pub(crate) fn drift(&mut self) -> &mut Drift {

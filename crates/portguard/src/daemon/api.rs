@@ -17,6 +17,7 @@ mod role;
 mod stream;
 mod table;
 mod traffic;
+mod watches;
 
 use std::{
     os::unix::{fs::PermissionsExt as _, net::UnixListener as StdListener},
@@ -44,13 +45,14 @@ use super::{
     enforcer::{Reached, Requests},
     inbox::Inbox,
     ledger::{SharedReader, Written},
-    source::{connections::Connections, record::PacketRecord},
+    source::{connections::Connections, record::PacketRecord, watches::Board},
     system::Signal,
 };
 
 pub(crate) use role::{Roles, WEB_USER};
 pub(crate) use stream::Streams;
 pub(crate) use table::Tables;
+pub(crate) use watches::Trials;
 
 use role::{Role, Trust};
 
@@ -82,6 +84,8 @@ pub(crate) struct Desk {
     pub(crate) connections: Arc<Connections>,
     pub(crate) tables: Arc<Tables>,
     pub(crate) streams: Arc<Streams>,
+    pub(crate) watches: Arc<Board>,
+    pub(crate) trials: Arc<Trials>,
     /// The main thread, which reads the configuration.
     pub(crate) signals: crossbeam_channel::Sender<Signal>,
 }
@@ -187,6 +191,9 @@ fn router() -> OpenApiRouter<Desk> {
         .routes(routes!(table::holds))
         .routes(routes!(table::offenders))
         .routes(routes!(stream::stream))
+        .routes(routes!(watches::watches))
+        .routes(routes!(watches::scans))
+        .routes(routes!(watches::try_rule))
         .routes(routes!(ask::check))
         .routes(routes!(ask::why))
         .routes(routes!(ask::traps))

@@ -22,6 +22,10 @@ impl Failure {
         Self::new(error, None, ProblemKind::Usage)
     }
 
+    pub(super) fn usage_with(error: &impl ToString, hint: &str) -> Self {
+        Self::new(error, Some(hint.to_owned()), ProblemKind::Usage)
+    }
+
     pub(super) fn refused(refusal: &Refusal) -> Self {
         Self::new(&refusal.why, refusal.hint.clone(), ProblemKind::Refused)
     }

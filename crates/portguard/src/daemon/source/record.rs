@@ -9,6 +9,7 @@ mod text;
 use std::{
     collections::HashMap,
     io,
+    net::IpAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, RwLock, TryLockError,
         atomic::{AtomicU64, Ordering},
@@ -16,7 +17,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use portguard_core::Health;
+use portguard_core::{Health, Timestamp};
 use portguard_linux::nflog::{Logged, VolumeReader, interface_name};
 use portguard_read::{
     Headers, PacketDecision, Query, Record, Verdict, headers::read_headers, log_line::Envelope,
@@ -24,7 +25,7 @@ use portguard_read::{
 
 use crate::{
     clock,
-    config::{ALLOWED_GROUP, BLOCKED_GROUP, RecordPlan},
+    config::{ALLOWED_GROUP, BLOCKED_GROUP, RecordPlan, ScanPlan},
     daemon::inbox::Inbox,
 };
 
@@ -53,6 +54,16 @@ pub(crate) struct PacketRecord {
     plan: RwLock<RecordPlan>,
     lost: AtomicU64,
     unreadable: AtomicU64,
+    /// What each standing scan found, in the order of the plan.
+    scans: Mutex<Vec<ScanSeen>>,
+}
+
+/// What a standing scan found since the daemon came up, or since it was configured.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct ScanSeen {
+    pub(crate) found: u64,
+    /// Whom last, and when.
+    pub(crate) last: Option<(IpAddr, Timestamp)>,
 }
 
 /// What became of the packets that the kernel told of.
@@ -81,13 +92,18 @@ impl PacketRecord {
             plan: RwLock::new(plan),
             lost: AtomicU64::new(0),
             unreadable: AtomicU64::new(0),
+            scans: Mutex::default(),
         }
     }
 
     /// Takes new settings over.
     pub(crate) fn configure(&self, plan: RecordPlan) {
         self.lock().resize(plan.capacity);
-        *self.plan.write().unwrap_or_else(PoisonError::into_inner) = plan;
+        let mut current = self.plan.write().unwrap_or_else(PoisonError::into_inner);
+        if current.scans != plan.scans {
+            self.scans.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        }
+        *current = plan;
     }
 
     /// Answers a query; takes some milliseconds for a million decisions.
@@ -122,6 +138,23 @@ impl PacketRecord {
             lost: self.lost.load(Ordering::Relaxed),
             unreadable: self.unreadable.load(Ordering::Relaxed),
         }
+    }
+
+    /// Returns the standing scans with what they found.
+    pub(crate) fn scans(&self) -> Vec<(ScanPlan, ScanSeen)> {
+        let plans = self.plan().scans;
+        let seen = self.scans.lock().unwrap_or_else(PoisonError::into_inner);
+        let seen = seen.iter().copied().chain(std::iter::repeat(ScanSeen::default()));
+        plans.iter().cloned().zip(seen).collect()
+    }
+
+    /// Counts that the scan at this place found somebody.
+    fn count_found(&self, place: usize, source: IpAddr, at: Timestamp) {
+        let mut seen = self.scans.lock().unwrap_or_else(PoisonError::into_inner);
+        if seen.len() <= place {
+            seen.resize(place + 1, ScanSeen::default());
+        }
+        seen[place] = ScanSeen { found: seen[place].found + 1, last: Some((source, at)) };
     }
 
     fn plan(&self) -> RecordPlan {
@@ -237,7 +270,9 @@ impl Reading {
         let now = clock::now();
         let at = now.as_millis();
         for Arrived { verdict, headers, reason, .. } in &*arrived {
-            self.scans.see(*verdict, headers, now, &self.inbox);
+            for place in self.scans.see(*verdict, headers, now, &self.inbox) {
+                self.record.count_found(place, headers.source, now);
+            }
             let judged = (*verdict, self.reasons[*reason].as_str());
             self.lookout.see(judged, headers, now, &self.inbox);
         }

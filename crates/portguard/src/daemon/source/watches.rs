@@ -1,6 +1,7 @@
 //! What is written in logs: threads read the files and the journal of each watch through its rule
 //! and report who failed too often.
 
+mod board;
 mod bookmarks;
 
 use std::{
@@ -28,6 +29,8 @@ use crate::{
 use self::bookmarks::{Bookmarks, Kept};
 use super::tell;
 
+pub(crate) use self::board::{Board, Watched};
+
 /// How long one wait for lines takes; a stop is noticed in between.
 const WAIT: Duration = Duration::from_millis(500);
 
@@ -40,9 +43,15 @@ pub(crate) struct Watches {
     plans: Vec<WatchPlan>,
     stop: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
+    board: Arc<Board>,
 }
 
 impl Watches {
+    /// Returns what the views see of the watches.
+    pub(crate) fn board(&self) -> Arc<Board> {
+        self.board.clone()
+    }
+
     /// Starts the watches of a configuration in place of those that run, unless they are the same.
     /// One that can not start is told as broken.
     ///
@@ -55,9 +64,11 @@ impl Watches {
         self.stop();
         self.forget_removed(&plans, inbox);
         self.stop = Arc::new(AtomicBool::new(false));
-        for plan in &plans {
+        self.board.set(&plans);
+        for (place, plan) in plans.iter().enumerate() {
             let (plan, inbox, stop) = (plan.clone(), inbox.clone(), self.stop.clone());
-            self.threads.push(super::start("watch", move || run(&plan, &inbox, &stop))?);
+            let place = Place { board: self.board.clone(), place };
+            self.threads.push(super::start("watch", move || run(&plan, &place, &inbox, &stop))?);
         }
         self.plans = plans;
         Ok(())
@@ -84,7 +95,14 @@ impl Watches {
     }
 }
 
-fn run(plan: &WatchPlan, inbox: &Inbox, stop: &Arc<AtomicBool>) {
+/// The place of a watch on the board.
+#[derive(Clone)]
+struct Place {
+    board: Arc<Board>,
+    place: usize,
+}
+
+fn run(plan: &WatchPlan, place: &Place, inbox: &Inbox, stop: &Arc<AtomicBool>) {
     let name = name(plan);
     let broken = |why: String| tell(inbox, &name, Health::Broken(why));
     // The logs are opened before the rule is: what is written meanwhile is not the past.
@@ -96,8 +114,20 @@ fn run(plan: &WatchPlan, inbox: &Inbox, stop: &Arc<AtomicBool>) {
         Ok(eye) => Arc::new(Mutex::new(eye)),
         Err(why) => return broken(why),
     };
-    let of_files = Watch::new(plan, name.clone(), &eye, inbox, stop);
-    let of_journal = Watch::new(plan, journal_name(plan), &eye, inbox, stop);
+    *locked(&eye).seen() = place.board.seen(place.place);
+    let watch = |name: String| Watch {
+        plan: plan.clone(),
+        bookmarks: bookmarks_of(plan, &name),
+        name,
+        eye: eye.clone(),
+        place: place.clone(),
+        told_lines: 0,
+        inbox: inbox.clone(),
+        stop: stop.clone(),
+        unwritten: None,
+        told: None,
+    };
+    let (of_files, of_journal) = (watch(name.clone()), watch(journal_name(plan)));
     let Sources { tail, journal } = sources;
     thread::scope(|scope| {
         if plan.journal.is_some() {
@@ -141,12 +171,13 @@ fn bookmarks_of(plan: &WatchPlan, name: &str) -> Bookmarks {
     Bookmarks::of(&plan.state_dir, name.trim_start_matches("watch "))
 }
 
-fn name(plan: &WatchPlan) -> String {
+/// Returns the name under which a watch tells how it does.
+pub(crate) fn name(plan: &WatchPlan) -> String {
     format!("watch {}", plan.name)
 }
 
 /// Returns the name under which the journal's part of a watch tells how it does.
-fn journal_name(plan: &WatchPlan) -> String {
+pub(crate) fn journal_name(plan: &WatchPlan) -> String {
     if plan.files.is_empty() { name(plan) } else { format!("watch {} (journal)", plan.name) }
 }
 
@@ -155,6 +186,9 @@ struct Watch {
     plan: WatchPlan,
     name: String,
     eye: Arc<Mutex<Eye>>,
+    place: Place,
+    /// How many lines the board knows of.
+    told_lines: u64,
     inbox: Inbox,
     stop: Arc<AtomicBool>,
     bookmarks: Bookmarks,
@@ -164,25 +198,6 @@ struct Watch {
 }
 
 impl Watch {
-    fn new(
-        plan: &WatchPlan,
-        name: String,
-        eye: &Arc<Mutex<Eye>>,
-        inbox: &Inbox,
-        stop: &Arc<AtomicBool>,
-    ) -> Self {
-        Self {
-            plan: plan.clone(),
-            bookmarks: bookmarks_of(plan, &name),
-            name,
-            eye: eye.clone(),
-            inbox: inbox.clone(),
-            stop: stop.clone(),
-            unwritten: None,
-            told: None,
-        }
-    }
-
     fn read_files(mut self, mut tail: Tail, kept: &Kept) {
         self.with_eye(|eye| *eye.drift() = kept.drift);
         while !self.stop.load(Ordering::Relaxed) {
@@ -254,7 +269,18 @@ impl Watch {
         act(&mut locked(&self.eye))
     }
 
+    /// Writes on the board what was seen, if there were lines since the last time.
+    fn show(&mut self) {
+        let mut eye = locked(&self.eye);
+        let seen = eye.seen();
+        if seen.lines != self.told_lines {
+            self.told_lines = seen.lines;
+            self.place.board.write(self.place.place, seen);
+        }
+    }
+
     fn tell_health(&mut self, of_source: Vec<String>) {
+        self.show();
         let mut shortcomings = of_source;
         shortcomings.extend(self.with_eye(|eye| eye.shortcomings()));
         if let Some(why) = &self.unwritten {

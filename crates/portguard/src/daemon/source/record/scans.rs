@@ -26,21 +26,26 @@ impl Scans {
         }
     }
 
-    /// Counts a packet, and has its source put on a list if it is one too many.
+    /// Counts a packet, and has its source put on a list if it is one too many; returns by which
+    /// scans.
     pub(super) fn see(
         &mut self,
         verdict: Verdict,
         headers: &Headers,
         at: Timestamp,
         inbox: &Inbox,
-    ) {
-        for (plan, window) in self.plans.iter().zip(&mut self.windows) {
+    ) -> Vec<usize> {
+        // Of no room until somebody is found.
+        let mut found = Vec::new();
+        for (place, (plan, window)) in self.plans.iter().zip(&mut self.windows).enumerate() {
             let is_of_kind =
                 plan.protocols.is_empty() || plan.protocols.contains(&headers.protocol);
             if plan.verdict == verdict && is_of_kind && window.hit(headers.source, at) {
                 put_on_list(plan, headers.source, inbox);
+                found.push(place);
             }
         }
+        found
     }
 }
 
