@@ -31,8 +31,9 @@ const PASSWORD: &str = "correct horse battery";
 /// How long a story may be silent: a page in a browser, on a machine that has other things to do.
 const SILENCE: Duration = Duration::from_secs(60);
 
-/// How long a connection is tried; on a virtual cable an answer takes microseconds.
-const ANSWER_WITHIN: Duration = Duration::from_millis(300);
+/// How long a connection is tried that may find nobody; on a virtual cable an answer takes
+/// microseconds, beside a browser some more.
+const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 
 /// A web face that runs beside a daemon, and what the stories started.
 #[derive(Debug)]
@@ -59,11 +60,17 @@ impl Pages {
     /// # Panics
     /// When it does not answer in time.
     pub fn start(lab: &Lab, daemon: &Daemon) -> Self {
-        let guard = program::guard().into_os_string();
-        let configured = [guard, "--config".into(), daemon.config().into(), "web".into()];
-        let words = [&configured[..], &["password".into(), "admin".into()]].concat();
+        let words = face(daemon, &["password", "admin"]);
         lab.guarded().feed(words, &format!("{PASSWORD}\n"));
-        let face = lab.guarded().spawn(&configured);
+        Self::start_new(lab, daemon)
+    }
+
+    /// Starts a face that nobody has a password for yet.
+    ///
+    /// # Panics
+    /// When it does not answer in time.
+    pub fn start_new(lab: &Lab, daemon: &Daemon) -> Self {
+        let face = lab.guarded().spawn(face(daemon, &[]));
         eventually("the web face answers", PATIENCE, || {
             let address: SocketAddr = ADDRESS.parse().expect("an address");
             let answer = lab.guarded().connect(None, address, ANSWER_WITHIN);
@@ -118,13 +125,13 @@ impl Pages {
         }
         if let Some(from) = wish["touch"].as_str() {
             let began = now_millis();
-            return match connect(lab, from, &wish["port"])? {
+            return match connect(lab, from, &wish["port"], PATIENCE)? {
                 Answer::Open | Answer::Refused => Ok(began.to_string()),
                 other => Err(format!("{other:?}")),
             };
         }
         if let Some(from) = wish["connect"].as_str() {
-            let is_open = connect(lab, from, &wish["port"])? == Answer::Open;
+            let is_open = connect(lab, from, &wish["port"], ANSWER_WITHIN)? == Answer::Open;
             return Ok(if is_open { "yes" } else { "no" }.to_owned());
         }
         if let Some(name) = wish["serve"].as_str() {
@@ -170,9 +177,16 @@ impl Pages {
     }
 }
 
-fn connect(lab: &Lab, from: &str, port: &Value) -> Result<Answer, String> {
+/// Returns the command line of the face, or of one of its commands.
+fn face(daemon: &Daemon, words: &[&str]) -> Vec<OsString> {
+    let guard = program::guard().into_os_string();
+    let configured = [guard, "--config".into(), daemon.config().into(), "web".into()];
+    configured.into_iter().chain(words.iter().map(OsString::from)).collect()
+}
+
+fn connect(lab: &Lab, from: &str, port: &Value, limit: Duration) -> Result<Answer, String> {
     let from: IpAddr = from.parse().map_err(|_| format!("{from} is no address"))?;
-    Ok(lab.scanner().connect(Some(from), at(port)?, ANSWER_WITHIN))
+    Ok(lab.scanner().connect(Some(from), at(port)?, limit))
 }
 
 fn at(port: &Value) -> Result<SocketAddr, String> {

@@ -84,7 +84,9 @@ fn a_port_is_shared_and_the_provider_s_refusal_told() {
 
 #[test]
 fn one_comes_in_by_link_and_password_and_out_everywhere() {
-    check(PLAIN, "account", &[]);
+    let Story { mut daemon, lab } = Story::new(PLAIN);
+    let mut pages = Pages::start_new(&lab, &daemon);
+    pages.tell(&lab, &mut daemon, "account", &[]);
 }
 
 #[test]

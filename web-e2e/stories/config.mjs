@@ -9,6 +9,7 @@ export async function story(browser, file) {
   const text = page.getByLabel("Text of the configuration");
   const form = page.getByRole("region", { name: "Form" });
   const apply = page.getByRole("button", { name: "Apply…" });
+  const grace = form.getByRole("textbox", { name: /^grace/ });
   const before = await text.inputValue();
   assert(before.includes("# what this host does"), "the file is shown with its comments");
   await page.getByText("as in the file").waitFor();
@@ -17,15 +18,15 @@ export async function story(browser, file) {
 
   // From the form to the text, comments kept.
   await form.getByText("Which ports are open.").click();
-  await form.getByLabel("grace").fill("30s");
-  await form.getByLabel("grace").press("Enter");
+  await grace.fill("30s");
+  await grace.press("Enter");
   await eventually("the text has the key", async () => (await text.inputValue()).includes('grace = "30s"'));
   assert((await text.inputValue()).includes("# what this host does"), "comments stay");
   await page.getByText("can be applied").waitFor();
 
   // From the text to the form; mistakes are told as one types, with their line.
   await text.fill((await text.inputValue()).replace('grace = "30s"', 'grace = "40s"'));
-  await eventually("the form follows the text", async () => (await form.getByLabel("grace").inputValue()) === "40s");
+  await eventually("the form follows the text", async () => (await grace.inputValue()) === "40s");
   await text.fill((await text.inputValue()).replace('grace = "40s"', "grcae = 40"));
   await page.getByText("1 mistake", { exact: true }).waitFor();
   await browser.shoot("config-mistake");

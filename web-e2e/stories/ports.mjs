@@ -25,7 +25,7 @@ export async function story(browser) {
   assert(await connects(PEER, 8080), "what is approved is open while it listens");
 
   // Forgotten it waits again; the note's Undo brings the approval back.
-  await page.getByRole("button", { name: /^Forget… tcp\/8080/ }).click();
+  await page.getByRole("button", { name: /^Forget… .*tcp\/8080/ }).click();
   await confirm(page, "Forget");
   await reach("tcp/8080", "pending");
   await page.getByRole("button", { name: "Undo" }).last().click();

@@ -20,6 +20,8 @@ interface Renewal {
   every?: number;
   /** Ask again after such a journal line. */
   on?: (entry: Entry) => boolean;
+  /** And once more after so many seconds: the server answers from a copy that may be as old. */
+  again?: number;
 }
 
 /** Asks when the page appears, when `inputs` change, and as `renewal` says; old values stay until new ones are there. */
@@ -51,7 +53,7 @@ export function useResource<T>(question: (signal: AbortSignal) => Promise<T>, in
     return () => running.current?.abort();
   }, [...inputs, missed]);
 
-  const { every, on } = renewal;
+  const { every, on, again } = renewal;
   useEffect(() => {
     if (!every || link !== "up") return;
     const timer = setInterval(() => {
@@ -66,6 +68,7 @@ export function useResource<T>(question: (signal: AbortSignal) => Promise<T>, in
   useEffect(() => {
     if (!listens) return;
     let timer: ReturnType<typeof setTimeout> | undefined;
+    let once: ReturnType<typeof setTimeout> | undefined;
     let last = 0;
     const end = onEntry((entry) => {
       if (timer !== undefined || !wanted.current?.(entry)) return;
@@ -73,13 +76,17 @@ export function useResource<T>(question: (signal: AbortSignal) => Promise<T>, in
         timer = undefined;
         last = performance.now();
         renew();
+        if (again === undefined) return;
+        clearTimeout(once);
+        once = setTimeout(renew, again * 1000);
       }, Math.max(50, last + CALM - performance.now()));
     });
     return () => {
       end();
       clearTimeout(timer);
+      clearTimeout(once);
     };
-  }, [listens]);
+  }, [listens, again]);
 
   return { value: state.value, problem: state.problem, busy: state.busy, renew };
 }

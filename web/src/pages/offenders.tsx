@@ -17,6 +17,9 @@ import { Story } from "./story";
 
 const ROWS = 50;
 
+/** How old the copy may be that the server answers from, in seconds, with some room. */
+const COPY_AGE = 3.3;
+
 /** How long a text rests before it is looked for, in milliseconds. */
 const REST = 200;
 
@@ -93,6 +96,7 @@ function HoldTable({ list }: { list: string }) {
   const { value, problem, busy, renew } = useResource((signal) => ask("GET /v1/table/holds", { query: { list, ...asked }, signal }), inputs, {
     on: (entry) => ["decision", "release", "refused"].includes(entry.kind),
     every: 20,
+    again: COPY_AGE,
   });
   useEffect(() => setChosen(new Set()), inputs);
   const picked = value?.items.filter((hold) => chosen.has(hold.subject)) ?? [];
@@ -241,6 +245,7 @@ function OffenderTable() {
   const { value, problem, busy, renew } = useResource((signal) => ask("GET /v1/table/offenders", { query: asked, signal }), Object.values(asked), {
     on: (entry) => ["offence", "decision", "release"].includes(entry.kind),
     every: 20,
+    again: COPY_AGE,
   });
   const columns: Column<Offender>[] = [
     { key: "subject", title: "Subject", sorts: true, kind: "name", cell: (one) => <Subject name={one.subject} /> },

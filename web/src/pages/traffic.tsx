@@ -142,9 +142,9 @@ function Anomalies() {
   const mayOrder = useMayOrder();
   const proposals = useResource<Proposal[]>((signal) => ask("GET /v1/proposals", { signal }), [], { on: () => true, every: 30 });
   const lines = useResource<Entry[]>((signal) => ask("GET /v1/events", { query: { limit: 2000, since: 604_800 }, signal }), [], {
-    on: (entry) => entry.kind === "anomaly",
+    on: isAnomaly,
   });
-  const found = lines.value?.filter((entry) => entry.kind === "anomaly").reverse();
+  const found = lines.value?.filter(isAnomaly).reverse();
   const order = (one: Proposal) => SEVERITIES.findIndex(([name]) => name === one.severity);
   const shown = proposals.value?.filter((one) => asked === "" || one.severity === asked).sort((a, b) => order(a) - order(b));
   return (
@@ -182,6 +182,14 @@ function Anomalies() {
     </div>
   );
 }
+
+/** An anomaly is a line of its own, leads to a proposal, or, where rules are put in force at once, to an offence. */
+function isAnomaly(entry: Entry): boolean {
+  return ["anomaly", "proposed"].includes(entry.kind) || (entry.kind === "offence" && entry.text.includes("anomaly"));
+}
+
+/** What the line above the evidence says already. */
+const SAID = ["severity", "confidence"];
 
 function Proposed({ proposal: one, mayOrder }: { proposal: Proposal; mayOrder: boolean }) {
   const tone = SEVERITIES.find(([name]) => name === one.severity)?.[1] ?? "calm";
@@ -228,7 +236,7 @@ function Proposed({ proposal: one, mayOrder }: { proposal: Proposal; mayOrder: b
         {one.rule}, {one.confidence} % sure, found {many(one.times, "time")}, first <Time at={one.since} />, forgotten <Ends at={one.until} />
       </p>
       <dl class="evidence">
-        {Object.entries(one.evidence).map(([name, value]) => (
+        {Object.entries(one.evidence).filter(([name]) => !SAID.includes(name)).map(([name, value]) => (
           <div key={name}>
             <dt>{name}</dt>
             <dd class="code">{value}</dd>
