@@ -101,6 +101,5 @@ fn the_pages_are_walked_without_a_mouse() {
 
 #[test]
 fn no_page_has_barriers_or_scrolls_sideways_in_either_theme() {
-    let configuration = format!("[guard]\nposture = \"closed\"\n{PLAIN}");
-    check(&configuration, "looks", &[]);
+    check(PLAIN, "looks", &[]);
 }

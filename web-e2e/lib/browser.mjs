@@ -116,6 +116,9 @@ export async function signIn(browser, user = "admin", password = PASSWORD) {
 export async function confirm(page, name) {
   const dialog = page.getByRole("dialog");
   await dialog.getByRole("button", { name, exact: true }).click();
+  // What was refused stands in the dialog, which then stays.
+  const refused = dialog.getByRole("alert");
+  await Promise.race([dialog.waitFor({ state: "detached" }), refused.waitFor().then(async () => Promise.reject(new Error(`${name}: ${await refused.innerText()}`)), () => {})]);
   await dialog.waitFor({ state: "detached" });
 }
 

@@ -32,7 +32,7 @@ export function Configuration() {
     // What somebody typed is never thrown away; the server refuses it if the file is another by now.
     if (!old || old.text === old.file.text) draft.set({ file: fresh, text: fresh.text });
   }, [file.value]);
-  const check = useCheck(held?.text);
+  const { check, isFresh } = useCheck(held?.text);
   const [view, setView] = useState<"form" | "text" | "difference">(() => (matchMedia("(max-width: 1100px)").matches ? "form" : "text"));
   const area = useRef<HTMLTextAreaElement>(null);
 
@@ -44,11 +44,17 @@ export function Configuration() {
       </>
     );
   }
-  const setText = (text: string) => draft.set({ ...held, text });
+  const setText = (text: string) => draft.set({ file: draft.value?.file ?? held.file, text });
   const set: Setter = async (path, value) => {
     try {
-      const { text } = await ask("POST /v1/config/edit", { body: { text: draft.value?.text ?? "", key: pathOf(path), value: value as Record<string, unknown> } });
-      setText(text);
+      // Whoever typed on meanwhile keeps that: the change is made again on what is there by then.
+      for (let times = 0; times < 5; times += 1) {
+        const sent = draft.value?.text ?? "";
+        const { text } = await ask("POST /v1/config/edit", { body: { text: sent, key: pathOf(path), value: value as Record<string, unknown> } });
+        if (draft.value?.text !== sent) continue;
+        setText(text);
+        return;
+      }
     } catch (error) {
       const { error: what, hint } = problemOf(error);
       tell(hint ? `${what}: ${hint}` : what, { tone: "bad" });
@@ -75,7 +81,7 @@ export function Configuration() {
           </button>
         )}
         {mayOrder && (
-          <button type="button" class="primary" disabled={!isChanged || isWrong || !check} onClick={() => askApply(held.file, held.text, () => { draft.set(null); file.renew(); })}>
+          <button type="button" class="primary" disabled={!isChanged || isWrong || !isFresh} onClick={() => askApply(held.file, held.text, () => { draft.set(null); file.renew(); })}>
             Apply…
           </button>
         )}
@@ -101,7 +107,7 @@ export function Configuration() {
             {one === "form" ? "Form" : one === "text" ? "Text" : "Difference"}
           </button>
         ))}
-        <State check={check} isChanged={isChanged} />
+        <State check={isFresh ? check : undefined} isChanged={isChanged} />
       </div>
       <Mistakes check={check} goTo={goTo} />
       <div class={`editor at-${view}`}>
@@ -118,17 +124,20 @@ export function Configuration() {
 }
 
 /** Checks the text on the server once it rests; the last answer stays until the next is there. */
-function useCheck(text: string | undefined): ConfigCheck | undefined {
-  const [check, setCheck] = useState<ConfigCheck>();
+function useCheck(text: string | undefined): { check: ConfigCheck | undefined; isFresh: boolean } {
+  const [state, setState] = useState<{ check: ConfigCheck; of: string }>();
   const isFirst = useRef(true);
   useEffect(() => {
     if (text === undefined) return;
     const mine = new AbortController();
     const timer = setTimeout(
       () => {
-        ask("POST /v1/config/check", { body: { text }, signal: mine.signal }).then(setCheck, (error: unknown) => {
-          if (!mine.signal.aborted) setCheck({ mistakes: [{ ...problemOf(error) }], warnings: [], values: null });
-        });
+        ask("POST /v1/config/check", { body: { text }, signal: mine.signal }).then(
+          (check) => setState({ check, of: text }),
+          (error: unknown) => {
+            if (!mine.signal.aborted) setState({ check: { mistakes: [{ ...problemOf(error) }], warnings: [], values: null }, of: text });
+          },
+        );
       },
       isFirst.current ? 0 : REST,
     );
@@ -138,13 +147,13 @@ function useCheck(text: string | undefined): ConfigCheck | undefined {
       mine.abort();
     };
   }, [text]);
-  return check;
+  return { check: state?.check, isFresh: state !== undefined && state.of === text };
 }
 
 function State({ check, isChanged }: { check: ConfigCheck | undefined; isChanged: boolean }) {
   return (
     <span class="row" role="status">
-      {!check ? null : check.mistakes.length > 0 ? <Chip tone="bad">{many(check.mistakes.length, "mistake")}</Chip> : <Chip tone="good">{isChanged ? "can be applied" : "as in the file"}</Chip>}
+      {!check ? <Chip tone="accent">checking</Chip> : check.mistakes.length > 0 ? <Chip tone="bad">{many(check.mistakes.length, "mistake")}</Chip> : <Chip tone="good">{isChanged ? "can be applied" : "as in the file"}</Chip>}
     </span>
   );
 }

@@ -35,16 +35,20 @@ interface Props {
 
 export function Dialog({ title, children, wide, confirm, danger, disabled, run }: Props) {
   const frame = useRef<HTMLDialogElement>(null);
+  const alive = useRef(true);
   const heading = useId();
   const [problem, setProblem] = useState<Problem>();
   const [busy, setBusy] = useState(false);
   useEffect(() => {
     const dialog = frame.current;
+    alive.current = true;
     dialog?.showModal();
     const leave = () => closeDialog();
     addEventListener("hashchange", leave);
     return () => {
       removeEventListener("hashchange", leave);
+      // Its closing is told later, when another dialog may be there.
+      alive.current = false;
       dialog?.close();
     };
   }, []);
@@ -64,11 +68,11 @@ export function Dialog({ title, children, wide, confirm, danger, disabled, run }
   };
 
   return (
-    <dialog ref={frame} class={wide ? "wide" : undefined} aria-labelledby={heading} onClose={closeDialog}>
+    <dialog ref={frame} class={wide ? "wide" : undefined} aria-labelledby={heading} onClose={() => alive.current && closeDialog()}>
       <form onSubmit={(event) => void submit(event)}>
         <header class="card-head">
           <h2 id={heading}>{title}</h2>
-          <button type="button" class="plain" aria-label="Close" onClick={closeDialog}>
+          <button type="button" class="plain" aria-label="Close this dialog" onClick={closeDialog}>
             <Icon sign="close" />
           </button>
         </header>

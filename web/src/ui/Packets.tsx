@@ -11,7 +11,7 @@ import { useResource } from "../lib/resource";
 import { useStore } from "../lib/store";
 import { Icon } from "./Icon";
 import { askHold } from "./order";
-import { Chip, Empty, Field, Subject, Trouble } from "./part";
+import { Chip, Empty, Field, type Named, Subject, Trouble } from "./part";
 import { type Column, Table } from "./Table";
 
 /** Rows that are kept and drawn: more than anybody reads, few enough to draw ten times a second. */
@@ -85,7 +85,7 @@ export function Packets() {
 }
 
 /** A field whose words are looked for once they rest. */
-export function Rested({ value, change, placeholder, numeric }: { value: string; change: (value: string) => void; placeholder: string; numeric?: boolean }) {
+export function Rested({ value, change, placeholder, numeric, ...named }: Named & { value: string; change: (value: string) => void; placeholder: string; numeric?: boolean }) {
   const [typed, setTyped] = useState(value);
   const last = useRef(value);
   useEffect(() => {
@@ -102,6 +102,7 @@ export function Rested({ value, change, placeholder, numeric }: { value: string;
   }, [typed]);
   return (
     <input
+      {...named}
       class="code"
       value={typed}
       placeholder={placeholder}

@@ -1,5 +1,5 @@
 // A form for the configuration, one field for each key, made from the schema.
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import type { Key, Shape } from "../lib/schema";
 import { Icon } from "./Icon";
 
@@ -165,11 +165,16 @@ function Line({ entry, value, path, set, disabled }: Part) {
         )}
       </div>
       <p id={`${id}-about`} class="hint">
-        {entry.about}
-        {entry.usual !== undefined && entry.usual !== "" && !isSet && <span class="faint"> Usual: {shown(entry.usual)}</span>}
+        <Prose text={entry.about} />
+        {shown(entry.usual ?? "") !== "" && !isSet && <span class="faint"> Usual: {shown(entry.usual)}</span>}
       </p>
     </div>
   );
+}
+
+/** Words in which what stands between backticks is code. */
+function Prose({ text }: { text: string }) {
+  return <>{text.split("`").map((part, number) => (number % 2 === 1 ? <code key={number}>{part}</code> : part))}</>;
 }
 
 interface FieldProps {
@@ -210,9 +215,15 @@ function FieldOf(props: FieldProps) {
 function Typed({ id, about, shape, value, usual, disabled, give }: FieldProps) {
   const held = value === undefined ? "" : shown(value);
   const [text, setText] = useState(held);
-  useEffect(() => setText(held), [held]);
+  const given = useRef(held);
+  useEffect(() => {
+    given.current = held;
+    setText(held);
+  }, [held]);
   const commit = () => {
-    if (text === held) return;
+    // Enter and leaving the field are one change.
+    if (text === given.current) return;
+    given.current = text;
     give(text.trim() === "" ? null : readValue(shape, text.trim()));
   };
   const example = shape.kind === "text" ? shape.example : undefined;

@@ -1,6 +1,6 @@
 // The small parts that every page is made of.
-import type { ComponentChildren } from "preact";
-import { useState } from "preact/hooks";
+import { cloneElement, type ComponentChildren, type VNode } from "preact";
+import { useId, useState } from "preact/hooks";
 import type { Problem } from "../api.gen";
 import { problemOf } from "../lib/api";
 import { useNow } from "../lib/clock";
@@ -132,21 +132,35 @@ export function Tabs({ label, at, tabs }: { label: string; at: string; tabs: [ke
   );
 }
 
+/** What a field takes from the frame around it. */
+export interface Named {
+  id?: string;
+  "aria-describedby"?: string | undefined;
+}
+
 interface FieldProps {
   label: string;
   hint?: ComponentChildren;
-  children: ComponentChildren;
+  children: VNode<Named>;
   wide?: boolean;
 }
 
-/** A field with its label above it; the field itself is the child. */
+/** A field with its label above it and what it means below; the field itself is the child. */
 export function Field({ label, hint, children, wide }: FieldProps) {
+  const id = useId();
+  const about = hint ? `${id}-hint` : undefined;
   return (
-    <label class={wide ? "field wide" : "field"}>
-      <span class="label">{label}</span>
-      {children}
-      {hint && <span class="hint">{hint}</span>}
-    </label>
+    <div class={wide ? "field wide" : "field"}>
+      <label class="label" for={id}>
+        {label}
+      </label>
+      {cloneElement(children, { id, "aria-describedby": about })}
+      {hint && (
+        <span class="hint" id={about}>
+          {hint}
+        </span>
+      )}
+    </div>
   );
 }
 
