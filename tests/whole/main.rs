@@ -10,6 +10,7 @@ mod config_file;
 mod connections;
 mod face;
 mod faces;
+mod history;
 mod journals;
 mod lacking;
 mod ladder;

@@ -13,6 +13,7 @@ pub mod link;
 pub mod log_line;
 pub mod netfilter;
 pub mod python_regex;
+pub mod ranking;
 pub mod reader;
 pub mod readers;
 pub mod record;

@@ -12,6 +12,7 @@ use crate::{
     PacketDecision, Verdict,
     decision::word,
     headers::{Fragment, Headers, Transport},
+    ranking::Glance,
 };
 
 /// Most different reasons, and most different interfaces, that are told apart; the rest are called
@@ -176,6 +177,25 @@ impl Record {
         newest
     }
 
+    /// Looks at up to `most` decisions from the one with this number on, and returns the number to go
+    /// on with; nothing when there are no more. Those from before `since` are passed over.
+    pub fn glance(
+        &self,
+        from: u64,
+        most: usize,
+        since: u64,
+        mut each: impl FnMut(&Glance),
+    ) -> Option<u64> {
+        let first = self.first();
+        let from = from.max(first);
+        let begin = usize::try_from(from - first).unwrap_or(usize::MAX).min(self.entries.len());
+        let end = begin.saturating_add(most).min(self.entries.len());
+        for entry in self.entries.range(begin..end).filter(|entry| entry.at >= since) {
+            each(&entry.glance());
+        }
+        (end < self.entries.len()).then_some(first + end as u64)
+    }
+
     fn first(&self) -> u64 {
         self.next - self.entries.len() as u64
     }
@@ -217,6 +237,15 @@ impl Entry {
             flags,
             ttl: headers.ttl,
             bits,
+        }
+    }
+
+    fn glance(&self) -> Glance {
+        let has_port = self.bits & HAS_TRANSPORT != 0 && matches!(self.protocol, TCP | UDP);
+        Glance {
+            verdict: self.verdict(),
+            source: self.address(self.source),
+            port: has_port.then_some((self.protocol, self.to)),
         }
     }
 

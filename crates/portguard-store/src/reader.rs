@@ -3,10 +3,11 @@
 //! Each reader has a connection of its own and follows the ledger when the keeper has to move it.
 //! Rows that do not read back as they were written (a flipped bit inside a sound page) are left out.
 
+mod chart;
 mod query;
 pub(crate) mod rows;
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use portguard_core::{
     ListedDoor, ListedHold, Offender, Proposal, Ruling, Standing, Subject, Timestamp,
@@ -14,6 +15,7 @@ use portguard_core::{
 use rusqlite::{Connection, ErrorCode};
 use thiserror::Error;
 
+pub use chart::Counted;
 pub use query::{EntryQuery, Order};
 
 use crate::{
@@ -164,6 +166,19 @@ impl Reader {
     pub fn newest_entry(&mut self) -> Result<i64, ReadError> {
         let newest = "SELECT coalesce(max(id), 0) FROM entries";
         Ok(self.connection()?.query_row(newest, [], |row| row.get(0))?)
+    }
+
+    /// Returns what the journal counts in each of `steps` steps of this length from `begin` on.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn counted(
+        &mut self,
+        begin: Timestamp,
+        step: Duration,
+        steps: usize,
+    ) -> Result<Vec<Counted>, ReadError> {
+        Ok(chart::counted(self.connection()?, begin, step, steps)?)
     }
 
     /// Returns all that is known of `subject`, of the networks around it and of those inside it.

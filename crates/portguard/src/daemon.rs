@@ -210,6 +210,7 @@ impl Daemon {
             streams: Arc::default(),
             watches: watches.board(),
             trials: Arc::default(),
+            chart: Arc::default(),
             about: about.clone(),
             inbox: inbox.clone(),
             reached: enforcer.progress(),

@@ -8,6 +8,7 @@ mod answer;
 mod ask;
 mod config;
 mod description;
+mod history;
 mod log;
 mod order;
 mod outside;
@@ -49,6 +50,7 @@ use super::{
     system::Signal,
 };
 
+pub(crate) use history::Chart;
 pub(crate) use role::{Roles, WEB_USER};
 pub(crate) use stream::Streams;
 pub(crate) use table::Tables;
@@ -86,6 +88,7 @@ pub(crate) struct Desk {
     pub(crate) streams: Arc<Streams>,
     pub(crate) watches: Arc<Board>,
     pub(crate) trials: Arc<Trials>,
+    pub(crate) chart: Arc<Chart>,
     /// The main thread, which reads the configuration.
     pub(crate) signals: crossbeam_channel::Sender<Signal>,
 }
@@ -138,6 +141,7 @@ pub(crate) fn serve(sockets: Sockets, desk: Desk) -> std::io::Result<()> {
         let (control, web) =
             (UnixListener::from_std(sockets.control)?, UnixListener::from_std(sockets.web)?);
         let roles = desk.roles.clone();
+        tokio::spawn(history::sample(desk.clone()));
         let (router, description) = routes(desk);
         let router = with_description(router, &description);
         let of_face = |stream: &UnixStream| roles.of_face(stream);
@@ -191,6 +195,8 @@ fn router() -> OpenApiRouter<Desk> {
         .routes(routes!(table::holds))
         .routes(routes!(table::offenders))
         .routes(routes!(stream::stream))
+        .routes(routes!(history::history))
+        .routes(routes!(history::top))
         .routes(routes!(watches::watches))
         .routes(routes!(watches::scans))
         .routes(routes!(watches::try_rule))

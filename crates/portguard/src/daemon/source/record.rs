@@ -20,7 +20,10 @@ use std::{
 use portguard_core::{Health, Timestamp};
 use portguard_linux::nflog::{Logged, VolumeReader, interface_name};
 use portguard_read::{
-    Headers, PacketDecision, Query, Record, Verdict, headers::read_headers, log_line::Envelope,
+    Headers, PacketDecision, Query, Record, Verdict,
+    headers::read_headers,
+    log_line::Envelope,
+    ranking::{Glance, Ranked, Rough},
 };
 
 use crate::{
@@ -44,6 +47,9 @@ const MOST_NAMES: usize = 1_024;
 
 /// Most packets that are decoded before the record is locked for them: some milliseconds.
 const BATCH: usize = 4_096;
+
+/// Decisions that are looked at while nobody else may use the record: a millisecond.
+const AT_ONCE: usize = 32_768;
 
 /// How long packets are gathered at a time: whoever scans is found before that goes on for long.
 const GATHER_FOR: Duration = Duration::from_micros(300);
@@ -126,6 +132,23 @@ impl PacketRecord {
         let more = record.taken().saturating_sub(after).saturating_sub(most as u64);
         let query = Query { after: Some(after + more), limit: most, ..Query::default() };
         Some((record.query(&query), more))
+    }
+
+    /// Returns who and what stands out since a moment, in milliseconds since the Unix epoch. Looks at
+    /// the record part by part, so that packets are taken in meanwhile.
+    pub(crate) fn ranked(&self, since: u64, most: usize) -> Ranked {
+        let end = self.lock().taken();
+        let pass = |see: &mut dyn FnMut(&Glance)| {
+            let mut next = Some(1);
+            while let Some(from) = next.filter(|from| *from <= end) {
+                next = self.lock().glance(from, AT_ONCE, since, &mut *see);
+            }
+        };
+        let mut rough = Rough::default();
+        pass(&mut |glance| rough.see(glance));
+        let mut ranking = rough.settled();
+        pass(&mut |glance| ranking.see(glance));
+        ranking.ranked(most)
     }
 
     /// Returns what was counted.

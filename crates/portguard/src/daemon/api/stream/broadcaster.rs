@@ -72,6 +72,10 @@ impl Broadcaster {
             if round.is_multiple_of(STATUS_EVERY) {
                 news.extend(self.status().await);
             }
+            if round.is_multiple_of(COUNTS_EVERY) {
+                let kernel = self.desk.kernel.state().await;
+                self.desk.chart.add(&kernel, true);
+            }
             for one in news {
                 // The last listener may just have gone.
                 let _ = events.send(one);
