@@ -10,6 +10,10 @@ readonly OPERATOR=/etc/portguard/conf.d/10-operator.toml
 readonly STATE=/var/lib/portguard
 readonly UNIT=/etc/systemd/system/portguard.service
 readonly LOAD_UNIT=/etc/systemd/system/portguard-load.service
+readonly WEB_UNIT=/etc/systemd/system/portguard-web.service
+readonly WEB_RULE=/etc/polkit-1/rules.d/50-portguard-web.rules
+readonly WEB_STATE=/var/lib/portguard-web
+readonly WEB_USER=portguard-web
 readonly SHARE=/usr/local/share
 readonly COMPLETIONS_BASH=$SHARE/bash-completion/completions/portguard
 readonly COMPLETIONS_ZSH=$SHARE/zsh/site-functions/_portguard
@@ -28,10 +32,10 @@ Rust toolchain that is there, installs it below /usr/local and starts it: as a s
 the foreground where systemd does not run. Asks for root's rights through sudo where it needs them.
 Run again, it brings the version of this folder; your configuration is never overwritten.
 
-  --core-only   only the guard and its command line (all there is in this version)
-  --webui-only  only the web face (there is none in this version)
+  --core-only   only the guard and its command line, without the web face
+  --webui-only  only the web face, for a guard that is installed already
   --uninstall   stop guarding, take the program and its kernel table away;
-                /etc/portguard and /var/lib/portguard stay
+                /etc/portguard, /var/lib/portguard and /var/lib/portguard-web stay
   --purge       with --uninstall: take these away as well
   --help        this text
 
@@ -44,10 +48,11 @@ main() {
     # An ordinary user's PATH often lacks the folders of administration programs.
     PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
     local task=install purge=no option
+    web=yes
     for option in "$@"; do
         case $option in
-        --core-only) ;;
-        --webui-only) fail "this version has no web face yet; the guard itself is installed without --webui-only" ;;
+        --core-only) web=no ;;
+        --webui-only) task=web ;;
         --uninstall) task=uninstall ;;
         --purge) purge=yes ;;
         --help | -h) help && exit 0 ;;
@@ -56,7 +61,8 @@ main() {
     done
     case $task:$purge in
     install:no) install_portguard "$@" ;;
-    install:yes) refuse "--purge goes with --uninstall" ;;
+    web:no) install_web_alone "$@" ;;
+    install:yes | web:yes) refuse "--purge goes with --uninstall" ;;
     uninstall:*) uninstall_portguard "$purge" "$@" ;;
     esac
 }
@@ -75,6 +81,7 @@ install_portguard() {
     PORTGUARD_SKIP_BUILD=$built become_root "$@"
 
     make_groups
+    make_web_user
     lay_out_configuration
     check_configuration "$built"
     allow_operator "$built"
@@ -83,10 +90,24 @@ install_portguard() {
     install_pages
     if has_systemd; then
         start_service $previous
+        if [ $web = yes ]; then start_web; fi
         tell_how_it_stands
     else
         run_in_foreground
     fi
+}
+
+# The guard's program has the web face in it: what is missing is its unit.
+install_web_alone() {
+    [ -x $PROGRAM ] || fail "the guard is not installed here; ./install.sh installs both"
+    become_root "$@"
+    has_systemd || fail "systemd does not run here; start it with: portguard web"
+    make_groups
+    make_web_user
+    # The guard looks the user up when it starts.
+    systemctl restart portguard.service
+    start_web
+    tell_of_web
 }
 
 uninstall_portguard() {
@@ -105,9 +126,11 @@ uninstall_portguard() {
     rm -f $COMPLETIONS_BASH $COMPLETIONS_ZSH $COMPLETIONS_FISH
     say "took the program away"
     if [ "$purge" = yes ]; then
-        rm -rf "${CONFIGURATION%/*}" $STATE
+        rm -rf "${CONFIGURATION%/*}" $STATE $WEB_STATE
+        # Without systemd the web face may take a second longer than the guard to end.
+        if getent passwd $WEB_USER >/dev/null; then userdel --force $WEB_USER 2>/dev/null; fi
         local group
-        for group in "${GROUPS_USED[@]}"; do
+        for group in "${GROUPS_USED[@]}" $WEB_USER; do
             if getent group "$group" >/dev/null; then groupdel "$group"; fi
         done
         say "took configuration, ledger and groups away"
@@ -140,13 +163,21 @@ build() {
     if [ "$(id -u)" -ne 0 ] || [ "$caller" = root ]; then home=$HOME; fi
     cargo=$(PATH=$PATH:${CARGO_HOME:-$home/.cargo}/bin command -v cargo) ||
         fail "there is no cargo: a Rust toolchain is needed, see https://rustup.rs"
-    local command=(env "PATH=$(dirname "$cargo"):$PATH" cargo build --release --locked -p portguard)
-    say "building; this takes some minutes"
+    local command=(env "PATH=$(dirname "$cargo"):$PATH" cargo)
     if [ "$(id -u)" -eq 0 ] && [ "$caller" != root ]; then
-        sudo -H -u "$caller" "${command[@]}"
-    else
-        "${command[@]}"
+        command=(sudo -H -u "$caller" "${command[@]}")
     fi
+    local features=()
+    if [ $web = yes ] && [ -e web/package.json ]; then
+        say "building the web interface"
+        if "${command[@]}" xtask web; then
+            features=(--features embed-required)
+        else
+            say "the web interface cannot be built (its last lines are above); the guard is built without its pages"
+        fi
+    fi
+    say "building; this takes some minutes"
+    "${command[@]}" build --release --locked -p portguard "${features[@]}"
 }
 
 # Goes on as root: at once, or by starting this script again through sudo.
@@ -162,6 +193,14 @@ make_groups() {
     for group in "${GROUPS_USED[@]}"; do
         getent group "$group" >/dev/null || groupadd --system "$group"
     done
+}
+
+# The user of the web face, which reports log-ins and may do nothing else.
+make_web_user() {
+    getent passwd $WEB_USER >/dev/null ||
+        useradd --system --user-group --no-create-home --home-dir /nonexistent \
+            --shell /usr/sbin/nologin $WEB_USER
+    usermod --append --groups portguard-reporters $WEB_USER
 }
 
 # ---- Configuration ---------------------------------------------------------------------------
@@ -264,12 +303,41 @@ start_service() {
     fail "the service does not start; its last lines are above"
 }
 
+# Starts the web face, and lets it look after the guard's service.
+start_web() {
+    install -D -m 0644 packaging/polkit-1/rules.d/50-portguard-web.rules $WEB_RULE
+    install -m 0644 packaging/systemd/portguard-web.service $WEB_UNIT
+    systemctl daemon-reload
+    systemctl --quiet enable portguard-web.service
+    if systemctl restart portguard-web.service; then return; fi
+    journalctl --no-pager -u portguard-web.service -n 20 >&2 || true
+    say "the web face does not start (its last lines are above); the guard runs without it"
+}
+
 run_in_foreground() {
     stop_daemon
     say "systemd does not run here: guarding in the foreground, until Ctrl-C"
     { wait_until_ready && tell_how_it_stands; } &
+    if [ $web = yes ]; then keep_web $$ & fi
     exec $PROGRAM daemon
 }
+
+# Runs the web face for as long as the process that becomes the daemon lives. That of an earlier
+# installation makes way within a second.
+keep_web() {
+    local face
+    while lives "$1"; do
+        $PROGRAM web </dev/null &
+        face=$!
+        while lives "$1" && lives $face; do sleep 1; done
+        kill -TERM $face 2>/dev/null || true
+        wait $face || true
+        if lives "$1"; then sleep 1; fi
+    done
+}
+
+# A process that has ended, but whose parent does not care, has no program any more.
+lives() { readlink "/proc/$1/exe" >/dev/null; }
 
 wait_until_ready() {
     local deadline=$((SECONDS + PATIENCE))
@@ -280,6 +348,11 @@ wait_until_ready() {
 }
 
 stop_guarding() {
+    if has_systemd && [ -e $WEB_UNIT ]; then
+        systemctl --quiet disable --now portguard-web.service
+        rm -f $WEB_UNIT
+    fi
+    rm -f $WEB_RULE
     if has_systemd && [ -e $UNIT ]; then
         systemctl --quiet disable --now portguard.service portguard-load.service
         rm -f $UNIT $LOAD_UNIT
@@ -296,14 +369,25 @@ stop_daemon() {
     if [ -z "$pid" ]; then return; fi
     say "stopping the daemon (process $pid)"
     kill -TERM "$pid"
-    # A process that has ended, but whose parent does not care, has no program any more.
-    while readlink "/proc/$pid/exe" >/dev/null; do
+    while lives "$pid"; do
         if [ $SECONDS -ge $deadline ]; then fail "the daemon (process $pid) does not stop"; fi
         sleep 0.2
     done
 }
 
 # ---- Talking ---------------------------------------------------------------------------------
+
+# Prints a link that lets one in once, unless somebody came in before.
+tell_of_web() {
+    printf '\n== The web face\n'
+    if [ -e $WEB_STATE/access.json ]; then
+        printf '  who may come in stays as it was; portguard web token prints a one-time link\n'
+        return
+    fi
+    printf '  open this link, once, within 15 minutes, and set a password:\n  '
+    $PROGRAM --quiet web token
+    printf '  From afar: ssh -L 6060:127.0.0.1:6060 THIS-HOST, then the link.\n'
+}
 
 tell_how_it_stands() {
     local reload='kill -HUP PROCESS'
@@ -316,6 +400,7 @@ tell_how_it_stands() {
     $PROGRAM list protected
     printf '\n== Who is always let in\n'
     $PROGRAM list allowed
+    if [ $web = yes ]; then tell_of_web; fi
     cat <<END
 
 == How to go on
@@ -323,6 +408,7 @@ tell_how_it_stands() {
   portguard why ADDRESS     the whole story of an address, and how to undo it
   portguard check ADDRESS   is it banned? asks the kernel
   portguard unban ADDRESS   let it in again
+  portguard open-ui         the web face
   adduser NAME portguard            lets a user look
   adduser NAME portguard-operators  lets a user order
   Traps, ladders and lists are in $CONFIGURATION:

@@ -88,6 +88,36 @@ fn uninstalling_leaves_nothing_but_configuration_and_ledger() {
 }
 
 #[test]
+fn the_web_face_comes_along_with_a_link_and_goes_with_the_guard() {
+    let lab = Lab::new();
+    let host = bare(&lab);
+    let daemon = host.spawn(line(&[]));
+    let link = eventually("the installer prints a link", LIMIT, || {
+        let said = daemon.line(LIMIT).expect("the installer goes on talking");
+        Some(said.trim().to_owned())
+            .filter(|said| said.starts_with("http://127.0.0.1:6060/#token="))
+    });
+    let (_, token) = link.split_once("#token=").expect("a token");
+    let ask = |path: &str, more: &[&str]| {
+        let url = format!("http://127.0.0.1:6060{path}");
+        let output = host.attempt([&["curl", "-s"], more, &[url.as_str()]].concat());
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    eventually("the face answers", LIMIT, || ask("/", &[]).contains("Portguard").then_some(()));
+    let body = format!("{{\"token\":\"{token}\"}}");
+    let entered = ask("/auth/link", &["-H", "content-type: application/json", "-d", &body]);
+    assert!(entered.contains("\"operator\""), "{entered}");
+    assert!(host.run(["cat", "/etc/passwd"]).contains("portguard-web:"));
+
+    let output = attempt(host, &["--uninstall", "--purge"]);
+    assert!(output.status.success(), "{output:?}");
+    eventually("the daemon stops", LIMIT, || stopped(daemon.pid()));
+    eventually("the face goes too", LIMIT, || ask("/", &[]).is_empty().then_some(()));
+    assert_eq!(host.run(["find", "/etc", "/var/lib", "-name", "portguard*"]), "");
+    assert!(!host.run(["cat", "/etc/passwd"]).contains("portguard-web"));
+}
+
+#[test]
 fn what_the_installer_can_not_do_it_says() {
     let lab = Lab::new();
     let host = bare(&lab);

@@ -128,7 +128,11 @@ pub(crate) fn fill(daemon: &Daemon, bans: u32) {
 
 /// Returns the resident memory in MB.
 fn resident(daemon: &Daemon) -> f64 {
-    let pid = daemon.pid().expect("the daemon runs");
+    resident_of(daemon.pid().expect("the daemon runs"))
+}
+
+/// Returns the resident memory of a process in MB.
+pub(crate) fn resident_of(pid: u32) -> f64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or("0 kB");
     line.trim().trim_end_matches(" kB").parse::<f64>().unwrap_or(0.0) * 1024.0 / 1e6
@@ -136,7 +140,11 @@ fn resident(daemon: &Daemon) -> f64 {
 
 /// Returns the processor time that the daemon has used.
 pub(crate) fn processor_time(daemon: &Daemon) -> Duration {
-    let pid = daemon.pid().expect("the daemon runs");
+    processor_time_of(daemon.pid().expect("the daemon runs"))
+}
+
+/// Returns the processor time that a process has used.
+pub(crate) fn processor_time_of(pid: u32) -> Duration {
     let mut nanoseconds = 0;
     let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
     for task in tasks {

@@ -14,6 +14,7 @@ mod peers;
 mod record;
 mod scan;
 mod single;
+mod web;
 mod worker;
 
 use figure::Report;
@@ -31,7 +32,7 @@ fn main() {
     }
     let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|word| name.contains(word));
     let mut report = Report::default();
-    let groups: [(&str, Measure); 19] = [
+    let groups: [(&str, Measure); 21] = [
         ("single", single::bans),
         ("burst", single::burst),
         ("networks", single::networks),
@@ -51,6 +52,8 @@ fn main() {
         ("latency", logs::latency),
         ("captures", captures::captures),
         ("faces", faces::pages),
+        ("web viewers", web::viewers),
+        ("web page", web::first_page),
     ];
     for (name, measure) in groups {
         if is_wanted(name) {

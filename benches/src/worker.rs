@@ -10,7 +10,7 @@ use std::{
 
 use lab::{Host, running::Running};
 
-use crate::logs;
+use crate::{logs, web::browser};
 
 /// The first argument of a bench that works for another one.
 pub(crate) const WORKER: &str = "worker";
@@ -67,6 +67,7 @@ pub(crate) fn run() {
 struct Held {
     tcp: Vec<TcpListener>,
     udp: Vec<UdpSocket>,
+    watchers: browser::Watchers,
 }
 
 impl Held {
@@ -113,6 +114,11 @@ impl Held {
             "connects-paced" => connects_paced(address(1), number(2)),
             "ping" => ping(address(1), Duration::from_millis(number(2))),
             "flood" => flood(address(1), number(2), Duration::from_millis(number(3))),
+            "listens" => browser::listens(address(1)),
+            "enter" => browser::enter(address(1), words[2]),
+            "fetch" => browser::fetch(address(1), words[2], words[3]),
+            "watch" => self.watchers.connect(address(1), number(2), words[3]),
+            "heard-of" => self.watchers.heard(number(1)),
             "ban-by-line" => logs::ban_by_line(words[1], words[2]),
             "ban-by-lines" => logs::ban_by_lines(words[1], words[2].parse().expect("a number")),
             other => panic!("no such order: {other}"),

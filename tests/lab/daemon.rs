@@ -18,6 +18,7 @@ use crate::{
     deadline::{PATIENCE, eventually},
     host::Host,
     program,
+    running::Running,
 };
 
 /// A daemon of Portguard; dropping it kills it and removes what it wrote.
@@ -148,6 +149,11 @@ impl Daemon {
         let complaint = String::from_utf8_lossy(&output.stderr);
         serde_json::from_slice(&output.stdout)
             .unwrap_or_else(|why| panic!("portguard {arguments:?}: {why}\n{complaint}"))
+    }
+
+    /// Starts a command of the command line that goes on beside the test.
+    pub fn spawn(&self, arguments: &[&str]) -> Running {
+        self.host.spawn(self.line(arguments))
     }
 
     /// Returns `portguard status --json`.

@@ -59,7 +59,7 @@ fn traps_and_watches_show_their_catch_and_rules_are_tried() {
 fn the_configuration_is_edited_checked_applied_and_rolled_back() {
     let configuration = format!(
         "# what this host does\n[guard]\nposture = \"closed\"\nconfirm = \"5s\"\n\n[ports]\n\
-         always = [\"tcp/8080\"]\n\n{PLAIN}"
+         always = [\"tcp/22\"]\n\n{PLAIN}"
     );
     let Story { mut daemon, lab } = Story::new(&configuration);
     let mut pages = Pages::start(&lab, &daemon);

@@ -4,12 +4,14 @@
 
 mod anomalies;
 mod bad_input;
+mod browser;
 mod coexistence;
 mod command;
 mod config_file;
 mod connections;
 mod face;
 mod faces;
+mod fuzzed;
 mod history;
 mod journals;
 mod lacking;
@@ -31,3 +33,4 @@ mod tables;
 mod traps;
 mod watch_views;
 mod watches;
+mod web;

@@ -4,7 +4,7 @@ import { connects, onGuarded, serve } from "../lib/world.mjs";
 
 export async function story(browser, file) {
   await signIn(browser);
-  await serve("httpd", 8080);
+  await serve("sshd", 22);
   const page = await browser.go("config");
   const text = page.getByLabel("Text of the configuration");
   const form = page.getByRole("region", { name: "Form" });
@@ -54,9 +54,9 @@ export async function story(browser, file) {
 
   // What takes a way in away waits, and rolls back by itself.
   await page.getByRole("button", { name: "Text" }).click();
-  assert(await connects("10.77.0.2", 8080), "open before");
+  assert(await connects("10.77.0.2", 22), "open before");
   const risky = async () => {
-    await text.fill((await text.inputValue()).replace('always = ["tcp/8080"]', "always = []"));
+    await text.fill((await text.inputValue()).replace('always = ["tcp/22"]', "always = []"));
     await page.getByText("can be applied").waitFor();
     await apply.click();
     await confirm(page, "Apply");
@@ -65,8 +65,8 @@ export async function story(browser, file) {
   await risky();
   await waiting.waitFor();
   await browser.shoot("config-countdown");
-  assert(!(await connects("10.77.0.2", 8080)), "the change is in force while it waits");
+  assert(!(await connects("10.77.0.2", 22)), "the change is in force while it waits");
   await waiting.waitFor({ state: "detached", timeout: 20_000 });
-  await eventually("rolled back by itself", () => connects("10.77.0.2", 8080));
-  await eventually("the page shows the file as it is by now", async () => (await text.inputValue()).includes('always = ["tcp/8080"]') || (await page.getByText("The file was changed elsewhere").count()) > 0);
+  await eventually("rolled back by itself", () => connects("10.77.0.2", 22));
+  await eventually("the page shows the file as it is by now", async () => (await text.inputValue()).includes('always = ["tcp/22"]') || (await page.getByText("The file was changed elsewhere").count()) > 0);
 }

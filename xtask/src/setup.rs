@@ -63,6 +63,12 @@ const CHECKERS: &[Subcommand] = &[("cargo-deny", "0.20.2"), ("cargo-shear", "1.1
 
 const RUNNERS: &[Subcommand] = &[("cargo-nextest", "0.9.143")];
 
+/// What fuzzes the web face by its own description, from PyPI.
+const SCHEMATHESIS: &str = "schemathesis==4.32.5";
+
+/// Where programs that are no Rust are installed, for this workspace alone.
+const TOOLS: &str = "target/tools/schemathesis";
+
 /// Gets what `check` needs.
 ///
 /// # Errors
@@ -82,6 +88,7 @@ pub(crate) fn for_tests() -> Result<(), StepError> {
     packages(FOR_BUILDS)?;
     packages(FOR_TESTS)?;
     packages(FOR_BROWSING)?;
+    schemathesis()?;
     subcommands(RUNNERS)
 }
 
@@ -156,6 +163,22 @@ fn component(subcommand: &str, name: &str) -> Result<(), StepError> {
         return Ok(());
     }
     step::run("rustup", &["component", "add", name])
+}
+
+/// Installs schemathesis into a folder of its own.
+fn schemathesis() -> Result<(), StepError> {
+    let pip = format!("{TOOLS}/bin/pip");
+    let wanted = format!("{SCHEMATHESIS}\n");
+    let mark = step::root().join(TOOLS).join("version");
+    if std::fs::read_to_string(&mark).is_ok_and(|version| version == wanted) {
+        return Ok(());
+    }
+    if !step::succeeds("/usr/bin/python3", &["-c", "import ensurepip, venv"]) {
+        packages(&[("python3 with venv", "python3-venv")])?;
+    }
+    step::run("/usr/bin/python3", &["-m", "venv", "--clear", TOOLS])?;
+    step::run(&pip, &["install", "--quiet", SCHEMATHESIS])?;
+    std::fs::write(&mark, wanted).map_err(|source| StepError::Read { path: mark, source })
 }
 
 /// Compiles missing cargo subcommands, with little optimization: they run for seconds only.

@@ -9,6 +9,7 @@ pub mod holder;
 pub mod host;
 pub mod journal;
 pub mod listener;
+pub mod memory;
 mod netlink;
 pub mod nflog;
 pub mod nft;

@@ -56,6 +56,7 @@ pub(crate) struct NewPassword {
     /// The password so far; not needed by who just came in with a one-time link.
     old: Option<String>,
     /// 10 to 256 bytes.
+    #[schema(min_length = 10, max_length = 256)]
     new: String,
 }
 

@@ -41,10 +41,12 @@ pub(crate) struct UserRow {
 #[serde(deny_unknown_fields)]
 pub(crate) struct UserOrder {
     /// A letter, then letters, digits, `.`, `_` and `-`, at most 32.
+    #[schema(pattern = "^[A-Za-z][A-Za-z0-9._-]{0,31}$")]
     user: String,
     /// What the user may do.
     role: Role,
     /// 10 to 256 bytes; absent: the user's password stays as it is.
+    #[schema(min_length = 10, max_length = 256)]
     password: Option<String>,
 }
 
@@ -64,6 +66,7 @@ pub(crate) struct TokenRow {
 #[serde(deny_unknown_fields)]
 pub(crate) struct TokenOrder {
     /// A letter, then letters, digits, `.`, `_` and `-`, at most 32.
+    #[schema(pattern = "^[A-Za-z][A-Za-z0-9._-]{0,31}$")]
     name: String,
     /// What it may be used for.
     role: Role,

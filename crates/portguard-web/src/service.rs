@@ -35,6 +35,8 @@ pub(crate) struct Service {
     unit: String,
     /// One order after the other, so that a restart and a stop do not cross.
     order: Semaphore,
+    /// Two questions side by side: each is a process, and many pages may ask.
+    ask: Semaphore,
 }
 
 /// The unit's state.
@@ -91,7 +93,7 @@ impl Action {
 
 impl Service {
     pub(crate) fn new(unit: String) -> Self {
-        Self { unit, order: Semaphore::new(1) }
+        Self { unit, order: Semaphore::new(1), ask: Semaphore::new(2) }
     }
 
     async fn state(&self) -> ServiceState {
@@ -112,6 +114,7 @@ impl Service {
     }
 
     async fn ask(&self) -> Result<String, String> {
+        let _turn = self.ask.acquire().await.map_err(|error| error.to_string())?;
         let words = ["show", "--timestamp=unix", "--property", PROPERTIES, "--", &self.unit];
         run(&words, ASK_PATIENCE).await
     }

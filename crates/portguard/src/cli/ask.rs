@@ -7,7 +7,7 @@ use portguard_core::{Span, Subject};
 
 use crate::exit::{Failed, Turn};
 
-use super::{Global, Listed, SortKey, client::Client, ports, proposals, show};
+use super::{Global, Listed, SortKey, client::Client, ports, proposals, show, web};
 
 /// How often a followed journal is asked for new lines.
 const FOLLOW_EVERY: Duration = Duration::from_millis(250);
@@ -15,7 +15,11 @@ const FOLLOW_EVERY: Duration = Duration::from_millis(250);
 /// Shows the status.
 pub(crate) fn status(client: &Client, global: &Global) -> Result<(), Failed> {
     let status: view::Status = client.get("/v1/status")?;
-    if global.json { show::json(&status) } else { show::print(&show::status(&status)) }
+    if global.json {
+        return show::json(&status);
+    }
+    let address = web::address(&crate::configured(&global.config));
+    show::print(&show::status(&status, &address))
 }
 
 /// Lists.

@@ -28,7 +28,7 @@ pub(crate) fn print(text: &str) -> Result<(), Failed> {
 }
 
 /// Returns the status as text.
-pub(crate) fn status(status: &view::Status) -> String {
+pub(crate) fn status(status: &view::Status, web: &str) -> String {
     let mut out = String::new();
     let held = &status.held;
     let away = &status.turned_away;
@@ -87,6 +87,7 @@ pub(crate) fn status(status: &view::Status) -> String {
     );
     row("packet log", record_line(&status.record));
     row("traps", format!("{} set, {} can not be set", status.traps_set, status.traps_missing));
+    row("web face", web.to_owned());
     out + &sources(status)
 }
 

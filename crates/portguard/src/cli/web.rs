@@ -9,7 +9,7 @@ use std::{
 };
 
 use portguard_core::Span;
-use portguard_linux::{privilege, report};
+use portguard_linux::{memory, privilege, report};
 use portguard_web::{FolderError, OpenError, PasswordError, Role, Settings};
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 use serde_json::json;
@@ -49,7 +49,7 @@ pub(crate) fn open_ui(client: &Client, global: &Global) -> Result<(), Failed> {
     if has_display && !privilege::is_root() && browse(&address) {
         return Ok(());
     }
-    show::print(&format!("web face       {address}\n"))?;
+    show::print(&format!("\n{address}\n"))?;
     if !global.quiet {
         eprintln!("hint: sudo portguard web token prints a link that lets you in");
     }
@@ -85,6 +85,7 @@ fn run(config: &Config) -> Result<(), Failed> {
         unit: UNIT.to_owned(),
         report: Arc::new(move |text, socket| report::report(&reports, text, Some(socket))),
     };
+    memory::give_large_blocks_back();
     let opened = portguard_web::open(settings).map_err(|error| refused(&error))?;
     become_less(config)?;
     let address = address(config);
@@ -226,9 +227,8 @@ fn refused(error: &OpenError) -> Failed {
         OpenError::NoTls(_) => Failed::new(Turn::Configuration, text).hint(
             "set web.tls = true, or web.tls_certificate and web.tls_key; or listen on 127.0.0.1",
         ),
-        OpenError::NoPassword(_) => Failed::new(Turn::Configuration, text).hint(
-            "set one first: sudo portguard web password; or let web.listen be 127.0.0.1:6060",
-        ),
+        OpenError::NoPassword(_) => Failed::new(Turn::Configuration, text)
+            .hint("set one: sudo portguard web password, then systemctl restart portguard-web"),
         OpenError::Tls(_) => Failed::new(Turn::Configuration, text)
             .hint("web.tls_certificate and web.tls_key are PEM files that fit each other"),
         OpenError::Listen(address, source) => listening(*address, source, text),
