@@ -2,7 +2,7 @@
 import { assert, signIn } from "../lib/browser.mjs";
 import { onGuarded, touch } from "../lib/world.mjs";
 
-const LINE = "Nov 21 03:55:01 host sshd[4711]: Failed password for invalid user admin from 203.0.113.9 port 50122 ssh2";
+const LINE = "Nov 21 03:55:01 host sshd[4711]: Failed password for invalid user <b>admin</b> from 203.0.113.9 port 50122 ssh2";
 
 export async function story(browser, log) {
   await signIn(browser);
@@ -17,7 +17,7 @@ export async function story(browser, log) {
   const watch = page.getByRole("article", { name: "Watch sshd" });
   await watch.getByText("good").waitFor();
   await onGuarded(`echo '${LINE}' >> '${log}'`);
-  await watch.getByText("Failed password for invalid user admin").waitFor();
+  await watch.getByText("Failed password for invalid user <b>admin</b>").waitFor();
   await watch.getByText("1, 1 in the last hour").waitFor();
 
   await page.getByRole("row").filter({ hasText: "throttle-hard" }).getByText("500 in 30 min").waitFor();
@@ -30,6 +30,8 @@ export async function story(browser, log) {
   await page.getByText("2 lines: 1 matched, 1 missed, 0 ignored").waitFor();
   await page.getByText("failure", { exact: true }).waitFor();
   await page.getByText("nothing", { exact: true }).waitFor();
+  await page.getByText("user <b>admin</b>", { exact: true }).waitFor();
+  assert((await page.locator("b").count()) === 0, "what an attacker writes is text and nothing else");
   await browser.shoot("rule-trial");
   await browser.axe("a trial of a rule");
   browser.expect(/status of 4\d\d .*\/api\/v1\/rule-test/);

@@ -55,7 +55,7 @@ pub(crate) enum StepError {
     Shape(String),
     /// The pages became too large.
     #[error("the pages have {total} bytes with brotli; {most} are the limit")]
-    Large { total: u64, most: u64 },
+    Large { total: usize, most: usize },
     /// Some of several steps failed; each has been told already.
     #[error("failed: {0}")]
     Several(String),

@@ -25,8 +25,11 @@ pub(crate) fn build() -> Result<(), StepError> {
     setup::for_pages()?;
     locks()?;
     packages("web")?;
-    npm("web", &["run", "build"])?;
-    asset::check(&step::root().join("web/dist"))
+    let fresh = step::root().join("target/web");
+    let folder = fresh.display().to_string();
+    npm("web", &["run", "build", "--", "--emptyOutDir", "--outDir", &folder])?;
+    asset::check(&fresh)?;
+    asset::lay_out(&fresh, &step::root().join("web/dist"))
 }
 
 /// Runs the tests of the pages' own logic.
