@@ -27,6 +27,7 @@ mod reports;
 mod restart;
 mod roles;
 mod scan;
+mod share;
 mod story;
 mod stream;
 mod tables;

@@ -44,7 +44,7 @@ export async function story(browser) {
   await waiting.getByRole("button", { name: "Undo" }).click();
   await waiting.waitFor({ state: "detached" });
   assert(await connects("10.77.0.2", 8080), "Undo opens again");
-  await page.getByText("Everything passes but offenders.").waitFor();
+  await page.getByText("Everything passes but offenders.", { exact: true }).waitFor();
 
   await lockDown();
   await waiting.getByRole("button", { name: "Confirm" }).click();
@@ -52,6 +52,6 @@ export async function story(browser) {
   assert(!(await connects("10.77.0.2", 8080)), "what is confirmed stays");
   await page.getByRole("button", { name: "Relax…" }).click();
   await confirm(page, "Relax");
-  await page.getByText("Everything passes but offenders.").waitFor();
+  await page.getByText("Everything passes but offenders.", { exact: true }).waitFor();
   assert(await connects("10.77.0.2", 8080), "relaxed, everything passes");
 }

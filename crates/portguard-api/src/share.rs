@@ -10,11 +10,14 @@ pub struct Share {
     pub port: u16,
     /// The provider, as it is configured or `user@host[:port]`.
     pub provider: String,
-    /// `connecting`, `up`, `waiting` (to try again) or `refused`.
+    /// `connecting`, `up`, `waiting` (to try again) or `refused` (for good).
     pub state: String,
-    /// Why it is not up.
+    /// Why it is not up, or why it has no URL.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
+    /// What to do about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
     /// Where it can be reached; null: not known yet.
     pub url: Option<String>,
     /// The same as a QR code: rows of `#` and spaces, with its margin.

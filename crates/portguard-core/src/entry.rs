@@ -6,7 +6,7 @@ use std::{fmt, net::IpAddr, sync::Arc};
 
 use crate::{
     DoorAct, Evidence, FaceUser, Family, Grade, Health, List, Owner, Port, Posture, Process,
-    Proposal, Reach, Refusal, Ruling, Severity, Strength, Subject, Timestamp, Until,
+    Proposal, Reach, Refusal, Ruling, Severity, ShareStep, Strength, Subject, Timestamp, Until,
 };
 
 /// One line of the journal.
@@ -196,6 +196,15 @@ pub enum Note {
         origin: Arc<str>,
         /// Who dismissed it.
         author: Author,
+    },
+    /// Something became of a port that is shared with others through a provider.
+    Share {
+        /// The port.
+        port: Port,
+        /// The provider, as it is configured.
+        provider: Arc<str>,
+        /// What.
+        step: ShareStep,
     },
     /// Somebody else changed our table, and what was lost is put back.
     Repaired {
@@ -415,6 +424,7 @@ impl Note {
             Self::Anomaly { .. } => "anomaly",
             Self::Proposed(_) => "proposed",
             Self::Dismissed { .. } => "dismissed",
+            Self::Share { .. } => "share",
             Self::Repaired { .. } => "repaired",
             Self::Health { .. } => "health",
             Self::NotEnforced { .. } => "not-enforced",
@@ -436,6 +446,7 @@ impl Note {
             | Self::Repaired { .. }
             | Self::Full { .. }
             | Self::Health { health: Health::Degraded(_), .. } => Level::Warning,
+            Self::Share { step, .. } => step.level(),
             Self::Health { health: Health::Broken(_), .. } | Self::NotEnforced { .. } => {
                 Level::Error
             }

@@ -3,7 +3,7 @@
 
 use portguard_core::{
     Author, Decision, Entry, Family, Health, Level, Measure, Note, Port, Process, Release,
-    ReleaseCause, Subject, Timestamp, Until,
+    ReleaseCause, ShareStep, Subject, Timestamp, Until,
 };
 use rusqlite::Row;
 
@@ -124,6 +124,15 @@ impl StoredEntry {
                 evidence: evidence.0.iter().map(|(name, value)| pair(name, value)).collect(),
                 ..self.text(origin).detail("severity", severity)
             },
+            Note::Share { port, provider, step } => {
+                let hint = match step {
+                    ShareStep::Refused { hint, .. } => hint.as_ref(),
+                    _ => None,
+                };
+                let text = note.words().unwrap_or_default();
+                let line = self.text(&text).detail("port", port).detail("provider", provider);
+                Self { author: step.author(), ..line.detail_if_any("hint", hint) }
+            }
             Note::Repaired { what, by } => self.text(what).process(by),
             Note::Health { source, health } => self.detail("source", source).health(health),
             Note::NotEnforced { why } => self.text(why),

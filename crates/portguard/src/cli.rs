@@ -14,6 +14,7 @@ pub(crate) mod report;
 pub(crate) mod rule;
 pub(crate) mod scan;
 pub(crate) mod set;
+pub(crate) mod share;
 pub(crate) mod show;
 pub(crate) mod traffic;
 pub(crate) mod web;
@@ -217,6 +218,11 @@ pub(crate) enum Command {
     Confirm,
     /// Undo the risky change that waits for confirmation.
     Rollback,
+    /// Make a port of this host reachable from elsewhere, through an SSH reverse tunnel.
+    ///
+    /// The provider prints the address, and sees what passes. The daemon keeps the tunnel up until
+    /// its time is over, it is stopped, or the daemon ends.
+    Share(share::ShareArgs),
     /// Scan a log of packets once and put whoever was logged too often on a list.
     Scan(scan::ScanArgs),
     /// Run logs and captures through the whole guard, offline, and tell what it would see and decide.

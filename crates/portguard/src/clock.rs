@@ -5,7 +5,7 @@ use std::{
         OnceLock,
         atomic::{AtomicI64, Ordering},
     },
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use portguard_core::{Timestamp, Until};
@@ -56,6 +56,12 @@ fn jump(wall: i64, since_boot: i64, ahead: i64) -> Option<i64> {
 fn wall() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Returns the time since boot, sleep included; for lengths of time, which no clock that can be set
+/// may change.
+pub(crate) fn uptime() -> Duration {
+    Duration::from_millis(u64::try_from(since_boot()).unwrap_or(0))
 }
 
 /// Returns the time since boot in milliseconds, sleep included.

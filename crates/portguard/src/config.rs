@@ -15,6 +15,7 @@ mod ports;
 mod quantity;
 mod read;
 mod scan;
+mod share;
 #[cfg(test)]
 mod tests;
 mod trap;
@@ -41,6 +42,7 @@ pub(crate) use plan::{
     ALLOWED_GROUP, BLOCKED_GROUP, LOG_GROUP, Protect, RecordPlan, Response, TrapPlan, WatchPlan,
 };
 pub(crate) use scan::ScanPlan;
+pub(crate) use share::{Route, SharePlan};
 
 use built_in::built_in;
 use guarding::section;
@@ -90,7 +92,7 @@ section! {
         /// The knock.
         knock: later::Knock = later::Knock::default(),
         /// Local ports made reachable from afar.
-        share: later::Share = later::Share::default(),
+        share: share::Share = share::Share::default(),
         /// Addresses from elsewhere.
         feeds: Vec<later::Feed> = Vec::new(),
         /// Sister hosts.

@@ -14,6 +14,7 @@ mod ledger;
 pub(crate) mod load;
 mod reload;
 mod restore;
+mod shares;
 mod source;
 mod system;
 
@@ -47,6 +48,7 @@ use self::{
     inbox::Inbox,
     ledger::{LedgerThread, Memory},
     reload::Undo,
+    shares::Shares,
     source::{
         connections::Connections,
         listeners::{Heard, Urgency},
@@ -98,10 +100,11 @@ struct Shared {
     urgency: Urgency,
     heard: Heard,
     connections: Arc<Connections>,
+    shares: Arc<Shares>,
 }
 
 impl Shared {
-    fn new(config: &Config, traps: &Traps) -> Self {
+    fn new(config: &Config, traps: &Traps, inbox: &Inbox) -> Self {
         Self {
             plans: Arc::new(RwLock::new(traps.plans())),
             protect: Arc::new(RwLock::new(config.protection())),
@@ -110,6 +113,7 @@ impl Shared {
             urgency: Urgency::default(),
             heard: Heard::default(),
             connections: Connections::new(config.fanout_plan()),
+            shares: Arc::new(Shares::new(config.share_plan(), inbox.clone())),
         }
     }
 }
@@ -200,7 +204,7 @@ impl Daemon {
         enforcer.start().map_err(|why| Failed::new(Turn::NotEnforced, why))?;
 
         let (records, kept) = crossbeam_channel::bounded(ledger::QUEUE_DEPTH);
-        let shared = Shared::new(&config, &traps);
+        let shared = Shared::new(&config, &traps, &inbox);
         let watches = Watches::default();
         let roles = Arc::new(roles(&config));
         let desk = Desk {
@@ -211,6 +215,7 @@ impl Daemon {
             watches: watches.board(),
             trials: Arc::default(),
             chart: Arc::default(),
+            shares: shared.shares.clone(),
             about: about.clone(),
             inbox: inbox.clone(),
             reached: enforcer.progress(),
@@ -325,6 +330,7 @@ impl Daemon {
     fn stop(mut self) -> Result<(), Failed> {
         let remove = self.config.guard.on_exit == OnExit::Remove;
         let table = if remove { "the kernel table is removed" } else { "the kernel table stays" };
+        self.shared.shares.stop_all();
         self.traps.stop();
         self.watches.stop();
         self.reports.stop();

@@ -94,6 +94,7 @@ fn run(global: &Global, command: Command) -> Result<ExitCode, Failed> {
         Command::Replay(args) => cli::replay::replay(global, &args)?,
         Command::Backtest(args) => cli::backtest::backtest(global, &args)?,
         Command::Report(args) => cli::report::report(global, &args)?,
+        Command::Share(args) => cli::share::share(&client()?, global, args)?,
         Command::Scan(args) => scan::scan(global, &args, client)?,
         Command::Rule { command } => return rule_command(global, command),
         Command::Config { command } => configuration(global, command)?,

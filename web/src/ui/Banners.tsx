@@ -71,7 +71,7 @@ function Waiting({ pending, at }: { pending: Pending; at: number }) {
     <section class="banner accent" aria-label="A change waits for confirmation">
       <Icon sign="wait" />
       <span class="grow" role="alert">
-        <strong>{pending.what} waits for confirmation.</strong>{" "}
+        <strong class="first-up">{pending.what} waits for confirmation.</strong>{" "}
         {seconds === null ? "It stays as it is until somebody decides." : "Without it, the change is undone by itself, so that nobody is locked out."}
         <span class="faint"> By {pending.author}.</span>
       </span>

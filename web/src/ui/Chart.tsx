@@ -100,7 +100,7 @@ function options(holder: HTMLElement, lines: Line[]): uPlot.Options {
         label: line.label,
         stroke: colour(line.colour),
         width: 2,
-        points: { show: false },
+        points: { show: true, size: 5, filter: alone },
         spanGaps: false,
         ...(line.dash ? { dash: line.dash } : {}),
       })),
@@ -118,6 +118,13 @@ function moments(_: uPlot, ticks: number[]): string[] {
     const date = new Date(tick * 1000);
     return date.getHours() === 0 && date.getMinutes() === 0 ? DAY.format(date) : TIME.format(date);
   });
+}
+
+/** Returns the values without neighbours, which no line leads to. */
+function alone(self: uPlot, series: number): number[] {
+  const values = self.data[series] ?? [];
+  const isThere = (at: number) => values[at] !== null && values[at] !== undefined;
+  return [...values.keys()].filter((at) => isThere(at) && !isThere(at - 1) && !isThere(at + 1));
 }
 
 /** Canvas knows no `light-dark()`: what the browser makes of a colour is asked for. */

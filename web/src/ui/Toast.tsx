@@ -20,7 +20,7 @@ export function tell(text: string, more: { tone?: "good" | "bad"; undo?: (() => 
   last += 1;
   const id = last;
   const tone = more.tone ?? "good";
-  toasts.set([...toasts.value.slice(-3), { id, text, tone, undo: more.undo }]);
+  toasts.set([...toasts.value.slice(-2), { id, text, tone, undo: more.undo }]);
   if (tone === "good") setTimeout(() => drop(id), STAY);
 }
 

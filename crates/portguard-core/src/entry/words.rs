@@ -3,7 +3,7 @@
 use crate::{Author, DoorAct, FileDeed, Note, Port, Reach, Subject, service::PortRange};
 
 impl Note {
-    /// Returns the note in words if it is about ports, listeners or the posture.
+    /// Returns the note in words if it is about ports, listeners, shares or the posture.
     pub fn words(&self) -> Option<String> {
         Some(match self {
             Self::Listener { port, address, owner, reach, why } => match reach {
@@ -57,6 +57,7 @@ impl Note {
                 let verdict = if ruling.approved { "approved" } else { "denied" };
                 format!("{} {verdict} by {}", ruling.of, ruling.author)
             }
+            Self::Share { port, provider, step } => step.words(*port, provider),
             _ => return None,
         })
     }

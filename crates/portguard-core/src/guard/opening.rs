@@ -31,6 +31,14 @@ impl Guard {
         self.doors.iter()
     }
 
+    /// Returns whether a port may be made reachable from elsewhere.
+    ///
+    /// # Errors
+    /// When it is never to be open.
+    pub fn may_share(&self, port: Port) -> Result<(), Refusal> {
+        if self.rules.is_never(port) { Err(Refusal::never(port)) } else { Ok(()) }
+    }
+
     /// Opens ports for a source or for everybody.
     pub(super) fn open(
         &mut self,

@@ -198,6 +198,12 @@ fn what_is_never_open_is_not_opened_and_not_followed() {
     assert_eq!(story.open("tcp/3306", None, "10m"), "tcp/3306 is in ports.never");
     let from = Some("192.0.2.7");
     assert_eq!(story.open("tcp/3306", from, "10m"), "tcp/3306 is in ports.never");
+    let may_share = |port: &str| story.guard.may_share(port.parse().unwrap());
+    assert_eq!(
+        may_share("tcp/3306").map_err(|refusal| refusal.why),
+        Err("tcp/3306 is in ports.never".into())
+    );
+    assert_eq!(may_share("tcp/3307"), Ok(()));
 }
 
 #[test]

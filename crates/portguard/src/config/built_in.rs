@@ -7,8 +7,8 @@ use serde::Deserialize;
 use super::{
     guarding::Rates,
     ladder::{self, Ladders},
-    later::Provider,
     ports::Service,
+    share::Provider,
 };
 
 /// The entries as they would be written in a file.

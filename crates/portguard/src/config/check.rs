@@ -2,6 +2,7 @@
 
 mod anomaly;
 mod effect;
+mod share;
 mod trap;
 mod web;
 
@@ -49,6 +50,7 @@ pub(super) fn mistakes(config: &Config, around: &Surroundings, tree: &Tree) -> V
     trap::check(config, around, &mut found);
     check_services(config, &mut found);
     check_sources(config, &mut found);
+    share::check(config, &mut found);
     web::check(config, &mut found);
     check_metrics(config, &mut found);
     found.mistakes.sort_by(|one, other| one.place.cmp(&other.place));
@@ -209,11 +211,6 @@ fn check_services(config: &Config, found: &mut Findings<'_>) {
             let key = Key::of(list).name("services").row(index);
             check_name("service", name, &config.services, &key, found);
         }
-    }
-    let provider = &config.share.provider;
-    if !provider.contains('@') {
-        let key = Key::of("share.provider");
-        check_name("provider", provider, &config.share.providers, &key, found);
     }
 }
 

@@ -1,14 +1,11 @@
 //! The parts of the configuration that are read and checked, but take no effect yet.
 
-use std::collections::BTreeMap;
-
 use portguard_core::Span;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    built_in::built_in,
-    guarding::{every_key_is_optional, section, written},
+    guarding::{section, written},
     scan::ListName,
     value::Written,
 };
@@ -68,33 +65,6 @@ section! {
         services: Vec<String> = vec!["ssh".to_owned()],
         /// For how long.
         open_for: Written<Span> = written("30s"),
-    }
-}
-
-section! {
-    /// A local port made reachable through an SSH reverse tunnel.
-    Share {
-        /// Name of a provider, or `user@host[:port]`.
-        provider: String = "localhost.run".to_owned(),
-        /// A share ends by itself after this time.
-        r#for: Written<Span> = written("2h"),
-        /// Where host keys are kept.
-        known_hosts: String = "/var/lib/portguard/known_hosts".to_owned(),
-        /// Providers by name.
-        providers: BTreeMap<String, Provider> = built_in().share.providers.clone(),
-    }
-}
-
-entry! {
-    /// An SSH server that makes ports reachable.
-    #[schemars(transform = every_key_is_optional)]
-    Provider {
-        /// user@host:port.
-        login: String,
-        /// The port asked for.
-        remote_port: u16,
-        /// A pattern of the address that it prints.
-        url: String,
     }
 }
 

@@ -15,6 +15,7 @@ mod outside;
 mod ports;
 mod proposals;
 mod role;
+mod shares;
 mod stream;
 mod table;
 mod traffic;
@@ -46,6 +47,7 @@ use super::{
     enforcer::{Reached, Requests},
     inbox::Inbox,
     ledger::{SharedReader, Written},
+    shares::Shares,
     source::{connections::Connections, record::PacketRecord, watches::Board},
     system::Signal,
 };
@@ -89,6 +91,7 @@ pub(crate) struct Desk {
     pub(crate) watches: Arc<Board>,
     pub(crate) trials: Arc<Trials>,
     pub(crate) chart: Arc<Chart>,
+    pub(super) shares: Arc<Shares>,
     /// The main thread, which reads the configuration.
     pub(crate) signals: crossbeam_channel::Sender<Signal>,
 }
@@ -220,6 +223,8 @@ fn router() -> OpenApiRouter<Desk> {
         .routes(routes!(proposals::proposals, proposals::decide))
         .routes(routes!(traffic::connections))
         .routes(routes!(traffic::interfaces))
+        .routes(routes!(shares::list, shares::share))
+        .routes(routes!(shares::stop))
         .routes(routes!(ports::open))
         .routes(routes!(ports::close))
         .routes(routes!(ports::posture))

@@ -180,6 +180,8 @@ impl Daemon {
         *self.about.configuration.lock().unwrap_or_else(PoisonError::into_inner) = config.to_toml();
         self.config = config;
         self.reset_guard();
+        let policy = self.config.port_policy();
+        self.shared.shares.configure(self.config.share_plan(), |port| policy.is_never(port));
         self.traps.stop();
         self.traps = Traps::set(self.config.trap_plans(), &self.inbox);
         *self.shared.plans.write().unwrap_or_else(PoisonError::into_inner) = self.traps.plans();

@@ -15,6 +15,7 @@ use crate::client::Question;
 /// Shown when the arguments make no sense.
 const USAGE: &str = "usage: portguard-probe connect|datagram|talk FROM|any TO MILLISECONDS
        portguard-probe serve ADDRESS:PORT
+       portguard-probe http ADDRESS:PORT
        portguard-probe forge syn|ack|datagram FROM TO PACKETS SOURCES";
 
 fn main() -> ExitCode {
@@ -35,6 +36,7 @@ fn obey(arguments: &[&str]) -> Result<(), Box<dyn Error>> {
         ["datagram", from, to, limit] => client::send_datagram(&question(from, to, limit)?)?,
         ["talk", from, to, limit] => client::talk(&question(from, to, limit)?)?,
         ["serve", at] => server::serve(at.parse()?)?,
+        ["http", at] => server::serve_http(at.parse()?)?,
         ["forge", kind, from, to, packets, sources] => {
             let (from, to): (SocketAddr, SocketAddr) = (from.parse()?, to.parse()?);
             let sent = forge::send(kind.parse()?, from, to, packets.parse()?, sources.parse()?)?;

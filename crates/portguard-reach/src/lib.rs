@@ -1,0 +1,6 @@
+//! What leaves the host or comes from afar: sharing a port through an SSH reverse tunnel.
+//!
+//! Everything here reads bytes that strangers wrote: buffers are bounded, nothing is believed that
+//! was not checked. It knows nothing of the guard and of the daemon.
+
+pub mod share;
