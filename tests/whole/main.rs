@@ -20,6 +20,7 @@ mod ledger;
 mod lists;
 mod packet_log;
 mod packets;
+mod pause;
 mod ports;
 mod posture;
 mod repair;

@@ -150,6 +150,8 @@ pub struct Standing {
     /// The configuration of ports that was rolled back, by its fingerprint, so that it does not
     /// come back with the next start.
     pub rejected: Option<Arc<str>>,
+    /// Until when nobody is turned away; `None`: it is not paused.
+    pub paused: Option<Timestamp>,
 }
 
 /// A risky change that rolls back unless it is confirmed.

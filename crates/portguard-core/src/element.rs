@@ -45,6 +45,8 @@ pub enum List {
     Follow,
     /// Families for whom the posture is closed.
     Closed,
+    /// Families of which nobody is turned away.
+    Paused,
 }
 
 impl List {
@@ -53,8 +55,8 @@ impl List {
         [Self::Protect, Self::Allow, Self::Ban, Self::ThrottleHard, Self::ThrottleSoft];
 
     /// The lists that say which ports are open, and for whom.
-    pub const OF_DOORS: [Self; 5] =
-        [Self::Grant, Self::Shut, Self::Grace, Self::Follow, Self::Closed];
+    pub const OF_DOORS: [Self; 6] =
+        [Self::Grant, Self::Shut, Self::Grace, Self::Follow, Self::Closed, Self::Paused];
 
     /// Every list.
     pub fn all() -> impl Iterator<Item = Self> {
@@ -82,6 +84,7 @@ impl List {
             Self::Grace => "grace",
             Self::Follow => "follow",
             Self::Closed => "closed",
+            Self::Paused => "paused",
         }
     }
 }
@@ -100,7 +103,8 @@ pub struct Element {
     /// Whom it is about.
     pub subject: Subject,
     /// The one port it is about; `None` for all. Of the lists of sources, only [`List::Ban`] has
-    /// elements with ports; of the lists of doors, only [`List::Closed`] has some without.
+    /// elements with ports; of the lists of doors, only [`List::Closed`] and
+    /// [`List::Paused`] have some without.
     pub port: Option<Port>,
 }
 

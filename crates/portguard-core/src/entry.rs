@@ -161,6 +161,18 @@ pub enum Note {
         /// Who undid it; `None` if nobody confirmed it in time.
         author: Option<Author>,
     },
+    /// From here on nobody is turned away.
+    Paused {
+        /// Until when.
+        until: Timestamp,
+        /// Who ordered it.
+        author: Author,
+    },
+    /// A pause is over.
+    Resumed {
+        /// Who ended it; `None` if its time was over.
+        author: Option<Author>,
+    },
     /// The configuration file was written.
     File {
         /// Where it lies.
@@ -266,7 +278,8 @@ impl Measure {
             | List::Shut
             | List::Grace
             | List::Follow
-            | List::Closed => None,
+            | List::Closed
+            | List::Paused => None,
             List::Allow => Some(Self::Allow),
             List::Ban => Some(Self::Ban),
             List::ThrottleHard => Some(Self::Throttle(Strength::Hard)),
@@ -418,6 +431,8 @@ impl Note {
             Self::Awaiting { .. } => "awaiting",
             Self::Confirmed { .. } => "confirmed",
             Self::RolledBack { .. } => "rolled-back",
+            Self::Paused { .. } => "paused",
+            Self::Resumed { .. } => "resumed",
             Self::File { .. } => "configuration-file",
             Self::ClockStepped { .. } => "clock-stepped",
             Self::Ruling(_) => "ruling",
@@ -439,6 +454,7 @@ impl Note {
             | Self::Awaiting { .. }
             | Self::ClockStepped { .. }
             | Self::RolledBack { .. }
+            | Self::Paused { .. }
             | Self::File { deed: FileDeed::Restored | FileDeed::LeftAlone, .. }
             | Self::Proposed(_)
             | Self::Anomaly { .. }

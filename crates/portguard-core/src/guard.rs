@@ -15,6 +15,7 @@ mod listening;
 mod offence;
 mod offenders;
 mod opening;
+mod pause;
 #[cfg(test)]
 mod port_laws;
 #[cfg(test)]
@@ -55,6 +56,7 @@ pub use self::{
     exposure::Exposure,
     offenders::Offender,
     opening::PortOrder,
+    pause::LONGEST_PAUSE,
     refusal::Refusal,
     roll::Hold,
     snapshot::{Snapshot, SourceState, TrapState},
@@ -157,6 +159,8 @@ pub struct Guard {
     rules: Arc<PortPolicy>,
     /// Until when the kernel was told to be closed, if it was.
     closed: Option<Until>,
+    /// Until when the kernel was told to turn nobody away, if it was.
+    paused: Option<Timestamp>,
     demands: VecDeque<(u64, Demand)>,
     resync: Option<Resync>,
     records: VecDeque<Record>,
@@ -187,6 +191,7 @@ impl Guard {
             before: None,
             rules: Arc::default(),
             closed: None,
+            paused: None,
             demands: VecDeque::new(),
             resync: None,
             records: VecDeque::new(),
@@ -242,6 +247,7 @@ impl Guard {
         }
         self.lift_unproved(now);
         self.standing_timeout(now);
+        self.pause_timeout(now);
         self.end_doors_over(now);
         self.listening_timeout(now);
         self.end_proposals_over(now);
@@ -255,6 +261,7 @@ impl Guard {
         ends.chain(self.register.port_bans.next_end())
             .chain(proof)
             .chain(pending)
+            .chain(self.paused_until())
             .chain(self.doors.next_end())
             .chain(self.listening.next_due())
             .chain(self.proposals.next_end())

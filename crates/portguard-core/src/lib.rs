@@ -39,8 +39,8 @@ pub use event::{Event, Evidence, Fact, Grade, Health, ListedHold, Offence, Proce
 pub use exposure::Reach;
 pub use face::{FaceUser, FaceUserError};
 pub use guard::{
-    Caps, Command, Desired, Done, DoorHold, Exposure, Guard, Hold, Lifted, MOST_PORTS_OF_A_BAN,
-    Offender, Policy, PortOrder, Refusal, Snapshot, SourceState, TrapState,
+    Caps, Command, Desired, Done, DoorHold, Exposure, Guard, Hold, LONGEST_PAUSE, Lifted,
+    MOST_PORTS_OF_A_BAN, Offender, Policy, PortOrder, Refusal, Snapshot, SourceState, TrapState,
 };
 pub use ladder::{Growth, Ladder, Rung};
 pub use listener::{Listener, Owner};

@@ -46,7 +46,7 @@ impl<'c> DoorWriter<'c> {
             ruling_ended: connection.prepare_cached("DELETE FROM rulings WHERE of = ?1")?,
             standing: connection.prepare_cached(
                 "INSERT OR REPLACE INTO standing (id, posture, rejected, pending, detail, ports, \
-                 since, deadline, author) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                 since, deadline, author, paused) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
             )?,
         })
     }
@@ -98,7 +98,8 @@ impl<'c> DoorWriter<'c> {
                 Column(ports),
                 pending.map(|pending| Column(pending.since)),
                 pending.map(|pending| Column(pending.deadline)),
-                pending.map(|pending| Column(pending.author))
+                pending.map(|pending| Column(pending.author)),
+                standing.paused.map(Column)
             ])
             .map(drop)
     }
@@ -143,8 +144,8 @@ pub(crate) fn rulings(connection: &Connection) -> rusqlite::Result<Vec<Ruling>> 
 
 /// Returns the standing; nothing was decided if there is none.
 pub(crate) fn standing(connection: &Connection) -> rusqlite::Result<Standing> {
-    let sql = "SELECT posture, rejected, pending, detail, ports, since, deadline, author \
-               FROM standing WHERE id = ?1";
+    let sql = "SELECT posture, rejected, pending, detail, ports, since, deadline, author, \
+               paused FROM standing WHERE id = ?1";
     let row = connection.prepare_cached(sql)?.query_row([THE_ROW], read_standing).optional()?;
     Ok(row.unwrap_or_default())
 }
@@ -196,7 +197,8 @@ fn read_standing(row: &Row<'_>) -> rusqlite::Result<Standing> {
         })
         .transpose()?;
     let posture = row.get::<_, Option<Column<Posture>>>(0)?.map(|column| column.0);
-    Ok(Standing { posture, pending, rejected: rejected.map(Arc::from) })
+    let paused = row.get::<_, Option<Column<Timestamp>>>(8)?.map(|column| column.0);
+    Ok(Standing { posture, pending, rejected: rejected.map(Arc::from), paused })
 }
 
 fn risky_change(kind: &str, row: &Row<'_>) -> rusqlite::Result<RiskyChange> {

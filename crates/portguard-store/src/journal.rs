@@ -133,6 +133,11 @@ impl StoredEntry {
                 let line = self.text(&text).detail("port", port).detail("provider", provider);
                 Self { author: step.author(), ..line.detail_if_any("hint", hint) }
             }
+            Note::Paused { until, author } => Self {
+                until: Some(Until::at(*until)),
+                author: Some(*author),
+                ..self.text(&note.words().unwrap_or_default())
+            },
             Note::Repaired { what, by } => self.text(what).process(by),
             Note::Health { source, health } => self.detail("source", source).health(health),
             Note::NotEnforced { why } => self.text(why),

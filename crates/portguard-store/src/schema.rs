@@ -14,7 +14,8 @@ const APPLICATION_ID: i32 = 0x5047_4C44;
 type Step = fn(&Transaction<'_>) -> rusqlite::Result<()>;
 
 /// All steps, oldest first; the first one starts from an empty file.
-const STEPS: [Step; 4] = [create_tables, create_doors, create_proposals, create_chart_index];
+const STEPS: [Step; 5] =
+    [create_tables, create_doors, create_proposals, create_chart_index, add_pause];
 
 /// What a file says about itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -216,6 +217,11 @@ fn create_chart_index(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
         [],
     )?;
     Ok(())
+}
+
+/// Version 5: until when nobody is turned away.
+fn add_pause(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    transaction.execute("ALTER TABLE standing ADD COLUMN paused INTEGER", []).map(drop)
 }
 
 #[cfg(test)]

@@ -214,6 +214,14 @@ pub(crate) enum Command {
     },
     /// Let everything in but offenders.
     Relax,
+    /// Turn nobody away for a while; everything else goes on. Ends by itself, whatever happens.
+    Pause {
+        /// For how long, at most a day (`90s`, `10m`, `2h`).
+        #[arg(long = "for", value_name = "D", default_value = "10m")]
+        span: Span,
+    },
+    /// End a pause.
+    Resume,
     /// Keep the risky change that waits for confirmation.
     Confirm,
     /// Undo the risky change that waits for confirmation.

@@ -89,6 +89,8 @@ fn run(global: &Global, command: Command) -> Result<ExitCode, Failed> {
         Command::Close { what, from } => ports::close(&client()?, global, &what, from)?,
         Command::Lockdown { dry_run } => ports::lockdown(&client()?, global, dry_run)?,
         Command::Relax => ports::posture(&client()?, global, PostureName::Relax)?,
+        Command::Pause { span } => order::pause(&client()?, global, Some(span))?,
+        Command::Resume => order::pause(&client()?, global, None)?,
         Command::Confirm => ports::posture(&client()?, global, PostureName::Confirm)?,
         Command::Rollback => ports::posture(&client()?, global, PostureName::Rollback)?,
         Command::Replay(args) => cli::replay::replay(global, &args)?,

@@ -32,6 +32,9 @@ impl Note {
             Self::RolledBack { what, author } => {
                 format!("{what} rolled back: {}", undone_by(*author))
             }
+            Self::Paused { author, .. } => format!("paused by {author}: nobody is turned away"),
+            Self::Resumed { author: Some(author) } => format!("the pause was ended by {author}"),
+            Self::Resumed { author: None } => "the pause is over".to_owned(),
             Self::File { path, deed } => match deed {
                 FileDeed::Changed(author) => format!("{path} changed by {author}"),
                 FileDeed::Restored => format!("{path} has its former text again"),

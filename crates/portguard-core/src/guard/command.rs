@@ -61,6 +61,15 @@ pub enum Command {
     Confirm(Author),
     /// Undo the risky change that waits.
     Rollback(Author),
+    /// Turn nobody away for a while.
+    Pause {
+        /// For how long, at most [`super::LONGEST_PAUSE`].
+        span: Span,
+        /// Who asks.
+        author: Author,
+    },
+    /// End the pause.
+    Resume(Author),
     /// Say whether sockets may open their ports by listening.
     Rule {
         /// Which; `None` for all that wait for approval at the moment.
@@ -144,6 +153,8 @@ impl Guard {
             Command::Relax(author) => Ok(self.relax(author, now)),
             Command::Confirm(author) => self.confirm(author, now),
             Command::Rollback(author) => self.roll_back(Some(author), now),
+            Command::Pause { span, author } => self.pause(span, author, now),
+            Command::Resume(author) => self.resume(Some(author), now),
             Command::Rule { of: Some(of), approved, author } => {
                 self.rule(of, approved, author, now)
             }

@@ -319,6 +319,7 @@ impl Guard {
     fn door_element_end(&self, element: Element) -> Option<Until> {
         match element.list {
             List::Closed => self.closed,
+            List::Paused => self.paused.map(Until::at),
             List::Follow => self.listening.is_followed(element).then_some(Until::FOREVER),
             List::Grace => self.listening.grace_of(element),
             _ => Door::of(&element).and_then(|door| self.doors.get(door)).map(|hold| hold.until),
@@ -330,7 +331,8 @@ impl Guard {
         let doors = self.doors.iter().flat_map(|(door, hold)| {
             door.elements().into_iter().map(move |element| (element, hold.until))
         });
-        doors.chain(self.listening.elements()).chain(self.closed_elements())
+        let postures = self.closed_elements().chain(self.paused_elements());
+        doors.chain(self.listening.elements()).chain(postures)
     }
 
     pub(super) fn done(&self, subjects: usize) -> Done {

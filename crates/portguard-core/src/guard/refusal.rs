@@ -45,6 +45,17 @@ impl Refusal {
         }
     }
 
+    pub(super) fn no_such_pause() -> Self {
+        Self {
+            why: "a pause lasts some time, and a day at most".to_owned(),
+            hint: Some("to guard nothing for longer, stop the daemon".to_owned()),
+        }
+    }
+
+    pub(super) fn not_paused() -> Self {
+        Self { why: "nothing is paused".to_owned(), hint: None }
+    }
+
     pub(super) fn no_proposal(id: u64) -> Self {
         Self {
             why: format!("no proposed rule has the number {id}"),

@@ -26,7 +26,9 @@ impl Register {
             List::Ban => &self.ban,
             List::ThrottleHard => &self.throttle_hard,
             List::ThrottleSoft => &self.throttle_soft,
-            List::Grant | List::Shut | List::Grace | List::Follow | List::Closed => &self.nobody,
+            List::Grant | List::Shut | List::Grace | List::Follow | List::Closed | List::Paused => {
+                &self.nobody
+            }
         }
     }
 
@@ -37,7 +39,7 @@ impl Register {
             List::Ban => &mut self.ban,
             List::ThrottleHard => &mut self.throttle_hard,
             List::ThrottleSoft => &mut self.throttle_soft,
-            List::Grant | List::Shut | List::Grace | List::Follow | List::Closed => {
+            List::Grant | List::Shut | List::Grace | List::Follow | List::Closed | List::Paused => {
                 &mut self.nobody
             }
         }

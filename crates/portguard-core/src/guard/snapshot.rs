@@ -60,6 +60,8 @@ pub struct Snapshot {
     pub posture: Posture,
     /// What waits for confirmation.
     pub pending: Option<Pending>,
+    /// Until when nobody is turned away; `None`: it is not paused.
+    pub paused: Option<Timestamp>,
     /// Ports that operators opened or shut.
     pub doors: usize,
     /// Sockets that listen, this host's own included.
@@ -88,6 +90,7 @@ impl Guard {
             traps: self.traps.clone(),
             posture: self.posture(),
             pending: self.pending().cloned(),
+            paused: self.paused_until(),
             doors: self.doors.len(),
             listeners: self.listening.sockets().count(),
             listeners_pending: match self.posture() {

@@ -133,6 +133,7 @@ impl Guard {
             self.weigh_configuration(before, fingerprint, now);
         }
         self.settle_ports();
+        self.settle_pause();
         self.end_forbidden_doors(now);
     }
 
@@ -263,7 +264,7 @@ impl Guard {
             .map(move |(subject, until)| (element(subject), until))
     }
 
-    fn record_standing(&mut self) {
+    pub(super) fn record_standing(&mut self) {
         self.records.push_back(Record::Standing(self.standing.clone()));
     }
 }

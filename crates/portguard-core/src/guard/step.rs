@@ -59,6 +59,8 @@ impl Guard {
             pending.since = step.moment(pending.since);
             pending.deadline = step.moment(pending.deadline);
         }
+        self.standing.paused = self.standing.paused.map(|until| step.moment(until));
+        self.paused = self.paused.map(|until| step.moment(until));
         self.closed = self.closed.map(|until| step.until(until));
         self.note(Note::ClockStepped { seconds: millis / 1000 }, now);
     }

@@ -172,6 +172,7 @@ const fn word_of(list: List) -> &'static str {
         List::Grace => "grace",
         List::Follow => "follow",
         List::Closed => "closed",
+        List::Paused => "paused",
     }
 }
 

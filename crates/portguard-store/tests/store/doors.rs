@@ -79,6 +79,7 @@ fn every_change_that_waits_comes_back() {
                 posture: Some(Posture::Closed),
                 pending: Some(pending),
                 rejected: Some("what it said".into()),
+                paused: Some(at(30)),
             };
             ledger.record(&[Record::Standing(standing.clone())]).unwrap();
             assert_eq!(ledger.reader().standing().unwrap(), standing);

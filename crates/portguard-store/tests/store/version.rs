@@ -87,7 +87,7 @@ fn a_ledger_of_a_newer_program_is_left_alone_and_named() {
     check_left_alone(
         &newer,
         "a newer version of this program wrote the ledger: its tables are of version 99, this \
-         program knows 4",
+         program knows 5",
     );
 }
 

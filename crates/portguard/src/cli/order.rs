@@ -1,6 +1,6 @@
 //! Commands that change something.
 
-use portguard_api::order::{HoldOrder, LiftOrder, LiftedName, MeasureName, OrderDone};
+use portguard_api::order::{HoldOrder, LiftOrder, LiftedName, MeasureName, OrderDone, PauseOrder};
 use portguard_core::{Span, Subject, service::PortRange};
 
 use crate::exit::{Failed, Turn};
@@ -72,6 +72,17 @@ pub(crate) fn lift(
     tell(global, &done, &line)
 }
 
+/// Turns nobody away for a while; without a time: ends that.
+pub(crate) fn pause(client: &Client, global: &Global, span: Option<Span>) -> Result<(), Failed> {
+    let done: OrderDone = client.post("/v1/pause", &PauseOrder { span: span.map(written) })?;
+    let line = match span {
+        Some(span) => format!("paused for {span}: nobody is turned away"),
+        None => "the pause is over".to_owned(),
+    };
+    tell(global, &done, &line)
+}
+
+/// Tells what an order led to.
 pub(crate) fn tell(global: &Global, done: &OrderDone, line: &str) -> Result<(), Failed> {
     if global.json {
         super::show::json(done)?;

@@ -44,6 +44,9 @@ pub(crate) fn status(status: &view::Status, web: &str) -> String {
     );
     let waits = status.pending.as_ref().map(|pending| format!(", {}", reminder(pending)));
     row("posture", format!("{}{observing}{}", status.posture, waits.unwrap_or_default()));
+    if let Some(until) = &status.paused_until {
+        row("PAUSED", format!("until {until}: nobody is turned away"));
+    }
     row(
         "ports",
         format!(

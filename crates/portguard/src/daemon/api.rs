@@ -216,6 +216,7 @@ fn router() -> OpenApiRouter<Desk> {
         .routes(routes!(order::hold_many))
         .routes(routes!(order::lift))
         .routes(routes!(order::import))
+        .routes(routes!(order::pause))
         .routes(routes!(log::log))
         .routes(routes!(ports::list))
         .routes(routes!(ports::doors))

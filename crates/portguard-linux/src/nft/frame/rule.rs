@@ -11,7 +11,7 @@ use super::{
     FrameSpec, Icmp, THROTTLED, TrapEvidence, TrapRule,
     definition::{BURST, Metered, meter_name},
     door,
-    verdict::{SPARED, Verdicts, of_set},
+    verdict::{PAUSED, SPARED, Verdicts, of_set},
 };
 use crate::nft::set::ListSet;
 
@@ -46,7 +46,8 @@ pub(super) fn chains(spec: &FrameSpec) -> Vec<Chain> {
     ];
     let hooked = [early_chain(spec, &sets, &mut verdicts), input_chain(spec, &sets, &mut verdicts)];
     let spared = called(SPARED, spared_by_bans(spec, &sets));
-    let exits = rates.into_iter().chain([spared]).chain(verdicts.into_chains());
+    let paused = called(PAUSED, paused(&sets));
+    let exits = [paused, spared].into_iter().chain(rates).chain(verdicts.into_chains());
     exits.chain(called_ones).chain(hooked).collect()
 }
 
@@ -74,6 +75,14 @@ fn spared_by_bans(spec: &FrameSpec, sets: &BTreeSet<ListSet>) -> Vec<String> {
         held_connections(spec),
     ]
     .concat()
+}
+
+/// During a pause nobody is turned away: it is an element for each family, which the kernel ends by
+/// itself.
+fn paused(sets: &BTreeSet<ListSet>) -> Vec<String> {
+    of_list(sets, List::Paused)
+        .map(|set| format!(r#"{} @{set} accept comment "paused""#, address_of(set, "saddr")))
+        .collect()
 }
 
 fn input_chain(spec: &FrameSpec, sets: &BTreeSet<ListSet>, verdicts: &mut Verdicts) -> Chain {

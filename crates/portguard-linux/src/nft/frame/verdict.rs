@@ -26,6 +26,9 @@ pub(super) const RATES: &str = "rates";
 /// The chain that accepts what a ban does not hold for.
 pub(super) const SPARED: &str = "spared";
 
+/// The chain that accepts everything during a pause.
+pub(super) const PAUSED: &str = "paused";
+
 /// The chains that packets leave the rules through.
 pub(super) struct Verdicts {
     log: Log,
@@ -45,7 +48,10 @@ impl Verdicts {
     pub(super) fn block(&mut self, reason: &str) -> String {
         let name = format!("out_{}", chain_word(reason));
         let told = self.told(self.log.blocked, reason, [BLOCKED, LIMIT_BLOCKED, LOGGED_BLOCKED]);
-        self.chains.insert(name.clone(), vec![told, format!("drop comment \"{}\"", word(reason))]);
+        // Only packets that are turned away come here, so that all the others pay nothing for it.
+        let unless_paused = format!("jump {PAUSED} comment \"paused\"");
+        let drop = format!("drop comment \"{}\"", word(reason));
+        self.chains.insert(name.clone(), vec![unless_paused, told, drop]);
         format!("goto {name}")
     }
 
@@ -53,8 +59,9 @@ impl Verdicts {
     pub(super) fn block_unless_spared(&mut self, reason: &str) -> String {
         let statement = self.block(reason);
         if let Some(rules) = self.chains.get_mut(&format!("out_{}", chain_word(reason))) {
-            rules.insert(0, format!("counter name \"{BANNED}\" comment \"ban\""));
-            rules.insert(0, format!("jump {SPARED} comment \"ban\""));
+            // Behind the look at the pause: what passes then counts for nothing.
+            rules.insert(1, format!("counter name \"{BANNED}\" comment \"ban\""));
+            rules.insert(1, format!("jump {SPARED} comment \"ban\""));
         }
         statement
     }

@@ -108,7 +108,7 @@ fn compose_status(
         listeners_pending: snapshot.listeners_pending,
         doors: snapshot.doors,
         observe: desk.about.observe,
-        paused_until: None,
+        paused_until: snapshot.paused.map(clock::rfc3339),
         enforcement: view::Enforcement {
             wanted: snapshot.wanted,
             // The kernel counts elements that have ended until it collects them.

@@ -7,7 +7,7 @@ use portguard_api::{
     Problem,
     order::{
         HoldOrder, ImportOrder, LiftOrder, LiftedName, ManyOrder, MeasureName, OrderDone,
-        RefusedOrder,
+        PauseOrder, RefusedOrder,
     },
 };
 use portguard_core::{
@@ -18,6 +18,7 @@ use portguard_core::{
 use super::{
     Desk, ORDER_PATIENCE,
     answer::{self, Failure},
+    ports::give,
     role::MayOrder,
 };
 use crate::daemon::inbox::Marks;
@@ -94,6 +95,25 @@ pub(super) async fn lift(
         carry_out(&desk, move |guard, now| guard.handle_command(command, now)).await?;
     let done = done.map_err(|refusal| Failure::refused(&refusal))?;
     arrived(&desk, marks, done.subjects, Vec::new()).await
+}
+
+/// Turns nobody away for a while, or ends that. Decisions are made all the same, and count once the
+/// pause is over.
+#[utoipa::path(post, path = "/v1/pause", request_body = PauseOrder,
+    responses((status = 200, body = OrderDone), (status = 400, body = Problem), (status = 403, body = Problem), (status = 409, body = Problem)))]
+pub(super) async fn pause(
+    MayOrder(author): MayOrder,
+    State(desk): State<Desk>,
+    Json(order): Json<PauseOrder>,
+) -> Result<Json<OrderDone>, Failure> {
+    let command = match order.span {
+        Some(span) => {
+            let span = span.parse().map_err(|error| Failure::usage(&error))?;
+            Command::Pause { span, author }
+        }
+        None => Command::Resume(author),
+    };
+    give(&desk, command).await
 }
 
 /// Takes over what another program remembers.
