@@ -1,5 +1,6 @@
 // Lines of the journal.
 import type { Entry } from "../api.gen";
+import { exact } from "../lib/format";
 import { Icon, type Sign } from "./Icon";
 import { Empty, Subject, Time } from "./part";
 
@@ -8,6 +9,22 @@ const LEVELS: Record<string, { sign: Sign; tone: string }> = {
   warning: { sign: "warn", tone: "warn" },
   error: { sign: "bad", tone: "bad" },
 };
+
+/** What happened in one line: the measure with its end, and why; a line without words is told by its kind and evidence. */
+function Headline({ entry }: { entry: Entry }) {
+  const said = entry.text || [entry.kind.replaceAll("-", " "), ...(entry.evidence ?? []).map(([, value]) => value)].join(" ");
+  if (!entry.measure) return <>{said}</>;
+  const isOver = entry.kind === "release";
+  const row = entry.nth_ban && entry.nth_ban > 1 ? `, ban ${entry.nth_ban} in a row` : "";
+  return (
+    <>
+      <strong>{isOver ? `end of ${entry.measure}` : entry.measure}</strong>
+      {!isOver && entry.kind === "decision" && (entry.until ? <> until {exact(entry.until)}</> : " for ever")}
+      {row}
+      {said && `: ${said}`}
+    </>
+  );
+}
 
 /** The newest first, as they are given; `whole` shows the evidence too. */
 export function Entries({ entries, none, whole, linked = true }: { entries: Entry[] | undefined; none: string; whole?: boolean; linked?: boolean }) {
@@ -22,7 +39,7 @@ export function Entries({ entries, none, whole, linked = true }: { entries: Entr
             <div>
               <p>
                 <span class="unseen">{entry.level}: </span>
-                {entry.text}
+                <Headline entry={entry} />
               </p>
               <p class="faint row tight">
                 <Time at={entry.at} />
