@@ -5,7 +5,7 @@ use toml::{Table, Value};
 use crate::config::{Config, key::Key, tree::Tree};
 
 /// Sections that take effect.
-const IN_EFFECT: [&str; 17] = [
+const IN_EFFECT: [&str; 18] = [
     "guard", "protect", "allow", "firewall", "throttle", "ladders", "traps", "api", "store",
     "services", "ports", "packets", "watch", "rules", "scan", "anomaly", "share", "web",
 ];
