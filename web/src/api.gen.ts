@@ -721,8 +721,10 @@ export interface Share {
   author: string;
   /** Connections that came through it so far. */
   connections: number;
-  /** Why it is not up. */
+  /** Why it is not up, or why it has no URL. */
   detail?: string | null;
+  /** What to do about it. */
+  hint?: string | null;
   /** The fingerprint of the provider's host key (`SHA256:...`). */
   host_key?: string | null;
   /** The local TCP port. */
@@ -735,7 +737,7 @@ export interface Share {
   seconds_left?: number | null;
   /** Since when. */
   since: string;
-  /** `connecting`, `up`, `waiting` (to try again) or `refused`. */
+  /** `connecting`, `up`, `waiting` (to try again) or `refused` (for good). */
   state: string;
   /** When it ends; null: never by itself. */
   until?: string | null;
@@ -1028,7 +1030,7 @@ export interface Routes {
     answer: Reloaded;
   };
   "GET /v1/config/schema": {
-    answer: Record<string, unknown>;
+    answer: unknown;
   };
   "GET /v1/connections": {
     answer: Connections;
@@ -1041,7 +1043,7 @@ export interface Routes {
     answer: Entry[];
   };
   "GET /v1/history": {
-    query: { span?: number | null; };
+    query: { span?: number; };
     answer: History;
   };
   "POST /v1/hold": {
@@ -1136,16 +1138,19 @@ export interface Routes {
   "GET /v1/status": {
     answer: Status;
   };
+  "GET /v1/stream": {
+    answer: string;
+  };
   "GET /v1/table/holds": {
-    query: { list?: string | null; sort?: string | null; descending?: boolean | null; find?: string | null; offset?: number | null; limit?: number | null; };
+    query: { list: string; sort?: string; descending?: boolean; find?: string; offset?: number; limit?: number; };
     answer: Table_Hold;
   };
   "GET /v1/table/offenders": {
-    query: { sort?: string | null; descending?: boolean | null; find?: string | null; offset?: number | null; limit?: number | null; };
+    query: { sort?: string; descending?: boolean; find?: string; offset?: number; limit?: number; };
     answer: Table_Offender;
   };
   "GET /v1/top": {
-    query: { span?: number | null; limit?: number | null; };
+    query: { span?: number; limit?: number; };
     answer: Top;
   };
   "GET /v1/traps": {

@@ -66,6 +66,7 @@ pub(crate) struct Chart {
 type Kept<Q, A> = tokio::sync::Mutex<Vec<(Q, Instant, A)>>;
 
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct HistoryQuery {
     /// How many seconds back, from a minute to 400 days; absent: an hour.
@@ -73,6 +74,7 @@ pub(super) struct HistoryQuery {
 }
 
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TopQuery {
     /// How many seconds back; absent: an hour.
