@@ -29,7 +29,7 @@ const ADDRESS: &str = "127.0.0.1:6060";
 const PASSWORD: &str = "correct horse battery";
 
 /// How long a story may be silent: a page in a browser, on a machine that has other things to do.
-const SILENCE: Duration = Duration::from_secs(60);
+const SILENCE: Duration = Duration::from_secs(90);
 
 /// How long a connection is tried that may find nobody; on a virtual cable an answer takes
 /// microseconds, beside a browser some more.

@@ -100,6 +100,26 @@ fn the_pages_are_walked_without_a_mouse() {
 }
 
 #[test]
-fn no_page_has_barriers_or_scrolls_sideways_in_either_theme() {
-    check(PLAIN, "looks", &[]);
+fn no_page_has_barriers_or_scrolls_sideways_on_a_desk_in_light() {
+    check(PLAIN, "looks", &["desktop", "light"]);
+}
+
+#[test]
+fn no_page_has_barriers_or_scrolls_sideways_on_a_desk_in_dark() {
+    check(PLAIN, "looks", &["desktop", "dark"]);
+}
+
+#[test]
+fn no_page_has_barriers_or_scrolls_sideways_on_a_phone_in_light() {
+    check(PLAIN, "looks", &["phone", "light"]);
+}
+
+#[test]
+fn no_page_has_barriers_or_scrolls_sideways_on_a_phone_in_dark() {
+    check(PLAIN, "looks", &["phone", "dark"]);
+}
+
+#[test]
+fn no_page_scrolls_sideways_on_the_narrowest_phone() {
+    check(PLAIN, "looks", &["narrow", "light"]);
 }

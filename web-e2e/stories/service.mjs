@@ -1,9 +1,10 @@
 // The service: enforcement paused and resumed; reload; what is said where systemd does not run.
 import { assert, confirm, eventually, signIn } from "../lib/browser.mjs";
-import { connects, touch } from "../lib/world.mjs";
+import { connects, serve, touch } from "../lib/world.mjs";
 
 export async function story(browser) {
   await signIn(browser);
+  await serve("httpd", 8080);
   const page = await browser.go("service");
   await page.getByText("portguard.service").waitFor();
   await page.getByText("guarding", { exact: true }).waitFor();
