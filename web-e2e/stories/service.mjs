@@ -31,7 +31,7 @@ export async function story(browser) {
   browser.expect(/status of 409 .*\/service/);
   const dialog = page.getByRole("dialog");
   for (const name of ["Start", "Restart", "Stop"]) {
-    await page.getByRole("button", { name: `${name}…` }).click();
+    await page.getByRole("button", { name: `${name}…`, exact: true }).click();
     await dialog.getByRole("button", { name, exact: true }).click();
     await dialog.getByRole("alert").filter({ hasText: "systemd" }).waitFor();
     await dialog.getByRole("button", { name: "Cancel" }).click();

@@ -21,7 +21,7 @@ function Headline({ entry }: { entry: Entry }) {
       <strong>{isOver ? `end of ${entry.measure}` : entry.measure}</strong>
       {!isOver && entry.kind === "decision" && (entry.until ? <> until {exact(entry.until)}</> : " for ever")}
       {row}
-      {said && `: ${said}`}
+      {entry.text && `: ${entry.text}`}
     </>
   );
 }
