@@ -55,8 +55,11 @@ const FOR_TESTS: &[Packaged] = &[
 /// What builds the pages of the web face.
 const FOR_PAGES: &[Packaged] = &[("node", "nodejs"), ("npm", "npm")];
 
-/// The browser that the tests of the pages drive.
-const FOR_BROWSING: &[Packaged] = &[("chromium", "chromium")];
+/// The browser that the tests of the pages drive, and letters for its screenshots.
+const FOR_BROWSING: &[Packaged] = &[
+    ("chromium", "chromium"),
+    ("/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf", "fonts-dejavu-core"),
+];
 
 /// The oldest Node that builds the pages: Vite 8 says so.
 const OLDEST_NODE: (u32, u32) = (20, 19);
