@@ -69,7 +69,7 @@ const CHECKERS: &[Subcommand] = &[("cargo-deny", "0.20.2"), ("cargo-shear", "1.1
 
 const RUNNERS: &[Subcommand] = &[("cargo-nextest", "0.9.143")];
 
-/// What fuzzes the web face by its own description, from PyPI.
+/// What fuzzes the web face by its own description, from `PyPI`.
 const SCHEMATHESIS: &str = "schemathesis==4.32.5";
 
 /// Where programs that are no Rust are installed, for this workspace alone.
