@@ -92,7 +92,7 @@ export class Browser {
 
 /** Lays newly built pages over those in the program, under the program's own policy: for whoever works on them. */
 async function freshlyBuilt(context, url, folder) {
-  await context.route(url, async (route) => route.fulfill({ response: await route.fetch(), body: readFileSync(`${folder}/index.html`) }));
+  await context.route((asked) => asked.href.startsWith(url) && asked.pathname === "/", async (route) => route.fulfill({ response: await route.fetch(), body: readFileSync(`${folder}/index.html`) }));
   await context.route(`${url}assets/**`, (route) => route.fulfill({ path: folder + new URL(route.request().url()).pathname }));
 }
 

@@ -149,20 +149,20 @@ fn named(
     Ok(match name {
         "string" | "boolean" | "null" => name.to_owned(),
         "integer" | "number" => "number".to_owned(),
-        "array" => match parts.get("prefixItems").and_then(Value::as_array) {
-            Some(items) => {
-                let items = items.iter().map(|item| shape(item, place, indent));
-                format!("[{}]", items.collect::<Result<Vec<_>, _>>()?.join(", "))
-            }
-            None => {
-                let item = parts.get("items").ok_or_else(|| unknown(place, "an array of what?"))?;
-                let item = shape(item, place, indent)?;
-                if item.contains(" | ") { format!("({item})[]") } else { format!("{item}[]") }
-            }
-        },
+        "array" => array(parts, place, indent)?,
         "object" => fields(parts, place, indent)?,
         other => return Err(unknown(place, &format!("the type `{other}`"))),
     })
+}
+
+fn array(parts: &Map<String, Value>, place: &str, indent: &str) -> Result<String, Unknown> {
+    if let Some(items) = parts.get("prefixItems").and_then(Value::as_array) {
+        let items = items.iter().map(|item| shape(item, place, indent));
+        return Ok(format!("[{}]", items.collect::<Result<Vec<_>, _>>()?.join(", ")));
+    }
+    let item = parts.get("items").ok_or_else(|| unknown(place, "an array of what?"))?;
+    let item = shape(item, place, indent)?;
+    Ok(if item.contains(" | ") { format!("({item})[]") } else { format!("{item}[]") })
 }
 
 fn fields(parts: &Map<String, Value>, place: &str, indent: &str) -> Result<String, Unknown> {
