@@ -802,6 +802,8 @@ export interface Status {
   since: string;
   /** Every other source of events. */
   sources: Source[];
+  /** The interfaces whose packets are looked at. */
+  taps?: TapState[];
   /** How many traps can not be set. */
   traps_missing: number;
   /** How many traps stand. */
@@ -880,6 +882,20 @@ export interface Table_Offender {
   }[];
   /** How many rows there are. */
   total: number;
+}
+
+/** What became of the packets of an interface that is tapped. */
+export interface TapState {
+  /** The interface's name. */
+  interface: string;
+  /** Whether it is there and is read. */
+  is_open: boolean;
+  /** Dropped by the kernel, since they came faster than they were looked at. */
+  lost: number;
+  /** Of other protocols than IP, or cut off. */
+  passed_over: number;
+  /** Looked at since the daemon came up. */
+  taken: number;
 }
 
 /** Who and what stands out within a span of time. */
