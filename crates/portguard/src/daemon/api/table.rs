@@ -177,7 +177,8 @@ fn part<R: Row>(copied: &Copied<R>, wanted: &Wanted<R>) -> Table<R::View> {
     }
 }
 
-/// Returns the indices of the rows of a view, in its order. Rows that are alike keep their order.
+/// Returns the indices of the rows of a view, in its order. Rows that are alike keep their order,
+/// turned round with all the others if the greatest come first.
 fn arranged<R: Row>(rows: &[R], view: &ViewKey<R::Column>) -> Vec<u32> {
     let mut words = String::new();
     let numbered = (0_u32..).zip(rows);
@@ -187,7 +188,6 @@ fn arranged<R: Row>(rows: &[R], view: &ViewKey<R::Column>) -> Vec<u32> {
         .collect();
     R::sort(&mut order, rows, view.sort);
     if view.descending {
-        // Turned round by runs of equals would cost as much again; only strangers to the order
         order.reverse();
     }
     order
