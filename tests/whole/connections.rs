@@ -55,9 +55,10 @@ fn a_process_that_asks_many_peers_is_told_of() {
     // Nobody is there: each connection waits for a while.
     story.guarded("ip neigh add 10.77.0.77 lladdr 02:00:00:00:00:77 dev cable");
     let scan =
-        ["nmap", "-n", "-Pn", "-sT", "-T3", "-p", "1-200", "--max-retries", "3", "10.77.0.77"];
+        ["nmap", "-n", "-Pn", "-sT", "-T3", "-p", "1-200", "--max-retries", "9", "10.77.0.77"];
     let _scan = story.lab.guarded().spawn(scan);
-    let told = eventually("an anomaly", PATIENCE, || {
+    // While nothing comes or goes, the daemon looks every ten seconds only.
+    let told = eventually("an anomaly", 3 * PATIENCE, || {
         let events = story.json(&["events"]);
         events.as_array().unwrap().iter().find(|one| one["kind"] == "anomaly").cloned()
     });
