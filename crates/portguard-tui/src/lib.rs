@@ -29,5 +29,6 @@ pub use crate::{
     ask::Unanswered,
     look::{Colours, Look},
     run::{TopError, run},
+    text::size,
     watch::Daemon,
 };

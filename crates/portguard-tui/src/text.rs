@@ -102,7 +102,7 @@ pub(crate) fn span(seconds: Option<u64>) -> String {
 }
 
 /// Returns bytes in the unit in which they have up to four digits.
-pub(crate) fn size(bytes: u64) -> String {
+pub fn size(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
     let mut left = bytes;
     let mut unit = 0;
@@ -169,6 +169,12 @@ mod tests {
         let shown = harmless(hostile);
         assert_eq!(shown, "a\\x1b[2J\\x07b\\x9bc\\u202ed\\u200be\\u301f g\\x0d 日本");
         assert_eq!(ascii(&harmless("é日·x…")), "???|x~");
+    }
+
+    #[test]
+    fn sizes_are_short() {
+        let sizes = [0, 9_999, 10_240, 5 << 30, u64::MAX].map(size);
+        assert_eq!(sizes, ["0 B", "9999 B", "10 KiB", "5120 MiB", "16777215 TiB"]);
     }
 
     #[test]

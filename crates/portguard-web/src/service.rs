@@ -58,6 +58,21 @@ pub(crate) struct ServiceState {
     note: Option<String>,
 }
 
+impl ServiceState {
+    /// Returns what is known of a unit that nobody was asked about.
+    fn unknown(unit: String) -> Self {
+        Self {
+            unit,
+            active: "unknown".to_owned(),
+            sub: "unknown".to_owned(),
+            since: None,
+            enabled: false,
+            paused_until: None,
+            note: None,
+        }
+    }
+}
+
 /// An order about the unit.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -97,15 +112,7 @@ impl Service {
     }
 
     async fn state(&self) -> ServiceState {
-        let mut state = ServiceState {
-            unit: self.unit.clone(),
-            active: "unknown".to_owned(),
-            sub: "unknown".to_owned(),
-            since: None,
-            enabled: false,
-            paused_until: None,
-            note: None,
-        };
+        let mut state = ServiceState::unknown(self.unit.clone());
         match self.ask().await {
             Ok(text) => read(&text, &mut state),
             Err(refusal) => state.note = Some(refusal),
@@ -221,15 +228,7 @@ mod tests {
     use super::*;
 
     fn state(text: &str) -> ServiceState {
-        let mut state = ServiceState {
-            unit: "portguard.service".to_owned(),
-            active: "unknown".to_owned(),
-            sub: "unknown".to_owned(),
-            since: None,
-            enabled: false,
-            paused_until: None,
-            note: None,
-        };
+        let mut state = ServiceState::unknown("portguard.service".to_owned());
         read(text, &mut state);
         state
     }

@@ -1,6 +1,7 @@
 //! Connections and interfaces as text.
 
 use portguard_api::traffic::{Connections, Counts, Interface};
+use portguard_tui::size;
 
 use crate::exit::Failed;
 
@@ -55,27 +56,4 @@ pub(crate) fn interfaces(client: &Client, global: &Global) -> Result<(), Failed>
         "NAME", "RECEIVED", "PACKETS", "ERRORS", "DROPPED", "SENT", "PACKETS", "ERRORS", "DROPPED",
     ];
     show::print(&show::table(&heads, rows.collect()))
-}
-
-/// Returns bytes in the unit in which they have up to four digits.
-fn size(bytes: u64) -> String {
-    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
-    let mut left = bytes;
-    let mut unit = 0;
-    while left >= 10_240 && unit + 1 < UNITS.len() {
-        left /= 1_024;
-        unit += 1;
-    }
-    format!("{left} {}", UNITS[unit])
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_are_short() {
-        let sizes = [0, 9_999, 10_240, 5 << 30, u64::MAX].map(size);
-        assert_eq!(sizes, ["0 B", "9999 B", "10 KiB", "5120 MiB", "16777215 TiB"]);
-    }
 }
