@@ -24,6 +24,7 @@ use crate::{
     config::{self, Config},
     daemon,
     exit::{Failed, Turn, with_causes},
+    replace::{Durability, replace},
 };
 
 use port_trap::{PortTrapImport, Present};
@@ -85,23 +86,19 @@ fn not_allowed(config: &Config, spared: &[String]) -> Vec<String> {
 
 /// Writes the drop-in whole, or not at all; returns where another one that was there is kept.
 fn write(path: &Path, text: &str) -> Result<Option<PathBuf>, Failed> {
-    replace(path, text).map_err(|error| {
+    keep_and_replace(path, text).map_err(|error| {
         Failed::new(Turn::NotPermitted, format!("cannot write {}: {error}", path.display()))
     })
 }
 
-fn replace(path: &Path, text: &str) -> io::Result<Option<PathBuf>> {
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)?;
-    }
-    // Neither name ends in `.toml`, so neither file is ever read as a drop-in.
-    let (unfinished, former) = (path.with_extension("new"), path.with_extension("toml.old"));
-    fs::write(&unfinished, text)?;
+fn keep_and_replace(path: &Path, text: &str) -> io::Result<Option<PathBuf>> {
+    // The name does not end in `.toml`, so the file is never read as a drop-in.
+    let former = path.with_extension("toml.old");
     let is_other = fs::read(path).is_ok_and(|known| known != text.as_bytes());
     if is_other {
-        fs::rename(path, &former)?;
+        fs::copy(path, &former)?;
     }
-    fs::rename(&unfinished, path)?;
+    replace(path, text, Durability::OnDisk)?;
     Ok(is_other.then_some(former))
 }
 

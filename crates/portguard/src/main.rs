@@ -9,6 +9,7 @@ mod exit;
 mod eye;
 mod import;
 mod offline;
+mod replace;
 mod rule;
 
 use std::{path::Path, process::ExitCode};

@@ -2,10 +2,10 @@
 
 use std::{
     fs, io,
-    io::Write as _,
-    os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown},
     path::{Path, PathBuf},
 };
+
+use crate::replace::{Durability, replace};
 
 /// Returns what names this very text: the 128 bits of FNV-1a, as hexadecimal digits.
 ///
@@ -41,31 +41,16 @@ pub(crate) fn read(path: &Path) -> io::Result<Option<String>> {
 /// # Errors
 /// When it is read-only, or the system refuses.
 pub(crate) fn write(path: &Path, text: &str) -> io::Result<()> {
-    let before = fs::metadata(path).ok();
-    if before.as_ref().is_some_and(|before| before.permissions().readonly()) {
+    if fs::metadata(path).is_ok_and(|before| before.permissions().readonly()) {
         return Err(io::ErrorKind::PermissionDenied.into());
     }
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)?;
-    }
-    // It does not end in `.toml`, so it is never read as a drop-in.
-    let new: PathBuf = path.with_extension("toml.new");
-    let mut file = fs::File::create(&new)?;
-    file.write_all(text.as_bytes())?;
-    if let Some(before) = before {
-        fs::set_permissions(&new, fs::Permissions::from_mode(before.mode()))?;
-        let made = file.metadata()?;
-        // Without a reason to, it may not be tried: the daemon may change no owners.
-        if (made.uid(), made.gid()) != (before.uid(), before.gid()) {
-            chown(&new, Some(before.uid()), Some(before.gid()))?;
-        }
-    }
-    file.sync_all()?;
-    fs::rename(new, path)
+    replace(path, text, Durability::OnDisk)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     #[test]
@@ -77,15 +62,13 @@ mod tests {
     }
 
     #[test]
-    fn a_file_keeps_its_mode() {
+    fn a_read_only_file_stays_as_it_is() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("portguard.toml");
         assert_eq!(read(&path).unwrap(), None);
         write(&path, "one").unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
-        write(&path, "two").unwrap();
-        assert_eq!(read(&path).unwrap().as_deref(), Some("two"));
-        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o640);
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o444)).unwrap();
+        assert_eq!(write(&path, "two").unwrap_err().kind(), io::ErrorKind::PermissionDenied);
+        assert_eq!(read(&path).unwrap().as_deref(), Some("one"));
     }
 }

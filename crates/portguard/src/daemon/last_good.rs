@@ -1,14 +1,14 @@
 //! The last good configuration, as a file beside the ledger: what a change that was not confirmed
 //! goes back to, and what is loaded at boot when the configuration itself does not hold.
 
-use std::{
-    io::{self, Write as _},
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use portguard_core::{Level, PortPolicy};
 
-use crate::config::{self, Config, Loaded, Surroundings};
+use crate::{
+    config::{self, Config, Loaded, Surroundings},
+    replace::{Durability, replace},
+};
 
 use super::journal;
 
@@ -43,16 +43,8 @@ pub(super) fn ports(state_dir: &Path) -> Option<PortPolicy> {
 /// Keeps a configuration that proved good; whole or not at all.
 pub(super) fn keep(config: &Config) {
     let path = path(&config.guard.state_dir);
-    if let Err(error) = write(&path, &config.to_toml()) {
+    if let Err(error) = replace(&path, config.to_toml(), Durability::OnDisk) {
         let line = format!("cannot keep {} for the next boot: {error}", path.display());
         journal::say(Level::Warning, &line);
     }
-}
-
-fn write(path: &Path, text: &str) -> io::Result<()> {
-    let new = path.with_extension("toml.new");
-    let mut file = std::fs::File::create(&new)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    std::fs::rename(new, path)
 }

@@ -18,6 +18,7 @@ use tokio::sync::oneshot;
 use crate::{
     config::{self, Config, Loaded, Surroundings, file},
     exit::Failed,
+    replace::{Durability, replace},
 };
 
 use super::{Daemon, journal, last_good, source::traps::Traps, system};
@@ -124,7 +125,7 @@ impl Undo {
     }
 
     fn keep(&self, state_dir: &Path) -> io::Result<()> {
-        file::write(&Self::place(state_dir), &serde_json::to_string(self)?)
+        replace(&Self::place(state_dir), serde_json::to_vec(self)?, Durability::OnDisk)
     }
 
     fn forget(state_dir: &Path) {

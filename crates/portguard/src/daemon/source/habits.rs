@@ -10,6 +10,8 @@ use std::{
 use portguard_core::anomaly::Habits;
 use serde::{Deserialize, Serialize};
 
+use crate::replace::{Durability, replace};
+
 /// How often it is written. What came since is not in the habit of a daemon that starts again.
 const WRITE_EVERY: Duration = Duration::from_secs(600);
 
@@ -61,10 +63,7 @@ impl HabitFile {
     }
 
     fn write(&self, habits: Habits) -> io::Result<()> {
-        let text = serde_json::to_vec(&kept(habits))?;
-        let unfinished = self.path.with_extension("json.new");
-        fs::write(&unfinished, text)?;
-        fs::rename(unfinished, &self.path)
+        replace(&self.path, serde_json::to_vec(&kept(habits))?, Durability::Soon)
     }
 }
 

@@ -10,7 +10,10 @@ use std::{
 use portguard_linux::tail::Position;
 use serde::{Deserialize, Serialize};
 
-use crate::eye::Drift;
+use crate::{
+    eye::Drift,
+    replace::{Durability, replace},
+};
 
 /// How often they are written at most. A daemon that is killed reads what came within this time
 /// before its end once more.
@@ -81,9 +84,7 @@ impl Bookmarks {
     /// When it can not be written.
     pub(super) fn write(&mut self, kept: &Kept) -> io::Result<()> {
         (self.written, self.is_due) = (Some(Instant::now()), false);
-        let new = self.path.with_extension("new");
-        fs::write(&new, serde_json::to_vec(kept)?)?;
-        fs::rename(&new, &self.path)
+        replace(&self.path, serde_json::to_vec(kept)?, Durability::Soon)
     }
 }
 
