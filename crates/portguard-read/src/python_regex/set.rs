@@ -19,6 +19,14 @@ impl Set {
         Self::with(bits)
     }
 
+    fn of_ranges(ranges: impl Iterator<Item = (u8, u8)>) -> Self {
+        let mut bits = [0; 2];
+        for byte in ranges.flat_map(|(first, last)| first..=last.min(127)) {
+            bits[usize::from(byte >> 6)] |= 1 << (byte & 63);
+        }
+        Self::with(bits)
+    }
+
     fn with(has: [u64; 2]) -> Self {
         let mut missing = (0..2_u8).zip(has).filter(|(_, bits)| *bits != u64::MAX);
         let all_but = match (missing.next(), missing.next()) {
@@ -35,16 +43,16 @@ impl Set {
         let mut parser = regex_syntax::ParserBuilder::new().case_insensitive(any_case).build();
         let hir = parser.parse(class).ok()?;
         match hir.kind() {
+            // Ranges are in order, and most of those of a large class are not of ASCII.
             HirKind::Class(Class::Unicode(class)) => {
-                let has = |byte: u8| {
-                    let letter = char::from(byte);
-                    class.iter().any(|range| range.start() <= letter && letter <= range.end())
-                };
-                Some(Self::of(has))
+                let ranges = class.iter().map(|range| (range.start(), range.end()));
+                Some(Self::of_ranges(ranges.map_while(|(first, last)| {
+                    Some((u8::try_from(first).ok()?, u8::try_from(last).unwrap_or(u8::MAX)))
+                })))
             }
-            HirKind::Class(Class::Bytes(class)) => Some(Self::of(|byte| {
-                class.iter().any(|range| range.start() <= byte && byte <= range.end())
-            })),
+            HirKind::Class(Class::Bytes(class)) => {
+                Some(Self::of_ranges(class.iter().map(|range| (range.start(), range.end()))))
+            }
             HirKind::Literal(literal) if literal.0.len() == 1 => {
                 Some(Self::of(|byte| literal.0[0] == byte))
             }
