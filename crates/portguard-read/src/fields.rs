@@ -71,6 +71,11 @@ impl Fields {
         self.spans.retain(|(known, _)| *known != name);
     }
 
+    /// Takes the texts of some names out.
+    pub(crate) fn remove_all(&mut self, names: &[u16]) {
+        self.spans.retain(|(known, _)| !names.contains(known));
+    }
+
     /// Sets all texts that another one has, and drops those of before that they stand for.
     pub(crate) fn extend(&mut self, other: &Self) {
         if self.spans.is_empty() {
@@ -107,7 +112,10 @@ impl Clone for Fields {
 
     /// Uses the memory that is there.
     fn clone_from(&mut self, source: &Self) {
-        self.names.clone_from(&source.names);
+        let same = self.names.as_ref().zip(source.names.as_ref());
+        if !same.is_some_and(|(own, other)| Arc::ptr_eq(own, other)) {
+            self.names.clone_from(&source.names);
+        }
         self.text.clone_from(&source.text);
         self.spans.clone_from(&source.spans);
     }

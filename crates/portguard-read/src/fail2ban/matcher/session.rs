@@ -1,9 +1,6 @@
 //! What is known of connections whose lines belong together.
 
-use std::{
-    collections::{HashMap, VecDeque},
-    hash::BuildHasher as _,
-};
+use std::{collections::HashMap, hash::BuildHasher as _};
 
 use foldhash::fast::RandomState;
 
@@ -29,23 +26,22 @@ pub(super) enum Standing {
     NoFailure,
 }
 
-/// The sessions, by the hashes of their names in the log. The hashes are seeded, so that nobody can
-/// choose names that meet.
+/// The sessions. They are told apart by the hashes of their names in the log, which are seeded, so
+/// that nobody can choose names that meet.
 #[derive(Debug, Default)]
 pub(super) struct Sessions {
-    known: HashMap<u64, Session, RandomState>,
-    /// In the order in which they began, each with its number; some of them may be over.
-    order: VecDeque<(u64, u64)>,
+    /// Those that began last, each at the place of its number; some of them are over.
+    last: Vec<Session>,
     /// How many began so far.
-    begun: u64,
+    begun: usize,
+    /// The numbers of those that are not over, by their names.
+    open: HashMap<u64, usize, RandomState>,
     names: RandomState,
-    /// One that is over, for its memory.
-    spare: Session,
 }
 
 #[derive(Debug, Default)]
 struct Session {
-    number: u64,
+    name: u64,
     began: i64,
     fields: Fields,
     /// The hashes of the names that it tried.
@@ -62,19 +58,18 @@ impl Sessions {
         let gained = is_marked(marks.gained);
         let is_over = is_marked(marks.forget);
         let mut is_spared = gained || is_marked(marks.spared);
-        for mark in [marks.gained, marks.forget, marks.spared] {
-            line.remove(mark);
-        }
+        line.remove_all(&[marks.gained, marks.forget, marks.spared]);
         let now = now.unwrap_or_default();
         let name = self.name(line, marks);
-        if self.known.get(&name).is_none_or(|session| session.began + KEPT_FOR <= now) {
+        let is_new = self.open(name).is_none_or(|session| session.began + KEPT_FOR <= now);
+        if is_new {
             self.begin(name, now);
         }
-        let Some(session) = self.known.get_mut(&name) else { return Standing::NoFailure };
         // Whoever tries several users does not get away with one that succeeds.
         let user = line.of(marks.user).filter(|user| !user.is_empty());
-        let tried_several =
-            user.is_some_and(|user| session.tries_several(self.names.hash_one(user)));
+        let user = user.map(|user| self.names.hash_one(user));
+        let Some(session) = self.open(name) else { return Standing::NoFailure };
+        let tried_several = user.is_some_and(|user| session.tries_several(user));
         if (session.waits_for_id && !gained) || tried_several {
             is_spared = false;
         }
@@ -85,7 +80,7 @@ impl Sessions {
             *line = fields;
         }
         if is_over {
-            self.spare = self.known.remove(&name).unwrap_or_default();
+            self.open.remove(&name);
         } else {
             session.fields.clone_from(line);
         }
@@ -95,7 +90,7 @@ impl Sessions {
     /// Remembers that the session of a line failed before it is known whose it is.
     pub(super) fn wait_for_id(&mut self, line: &Fields, marks: &Marks) {
         let name = self.name(line, marks);
-        if let Some(session) = self.known.get_mut(&name) {
+        if let Some(session) = self.open(name) {
             session.waits_for_id = true;
         }
     }
@@ -104,20 +99,26 @@ impl Sessions {
         self.names.hash_one(line.of(marks.session).unwrap_or_default())
     }
 
+    /// Returns the session of a name, unless it is over.
+    fn open(&mut self, name: u64) -> Option<&mut Session> {
+        let number = self.open.get(&name)?;
+        self.last.get_mut(number % MOST_SESSIONS)
+    }
+
+    /// Begins a session in the place, and the memory, of the one that began longest ago.
     fn begin(&mut self, name: u64, now: i64) {
+        let (number, place) = (self.begun, self.begun % MOST_SESSIONS);
         self.begun += 1;
-        let mut session = std::mem::take(&mut self.spare);
-        (session.number, session.began, session.waits_for_id) = (self.begun, now, false);
+        if place == self.last.len() {
+            self.last.push(Session::default());
+        } else if self.open.get(&self.last[place].name) == Some(&(number - MOST_SESSIONS)) {
+            self.open.remove(&self.last[place].name);
+        }
+        self.open.insert(name, number);
+        let session = &mut self.last[place];
+        (session.name, session.began, session.waits_for_id) = (name, now, false);
         session.fields.clear();
         session.users.clear();
-        self.order.push_back((name, self.begun));
-        self.known.insert(name, session);
-        while self.order.len() > MOST_SESSIONS {
-            let Some((name, number)) = self.order.pop_front() else { return };
-            if self.known.get(&name).is_some_and(|session| session.number == number) {
-                self.spare = self.known.remove(&name).unwrap_or_default();
-            }
-        }
     }
 }
 
