@@ -23,6 +23,12 @@ fn read_bare(text: &[u8]) -> Option<(IpAddr, usize)> {
     Some((IpAddr::from(address).to_canonical(), length + zone(&text[length..])))
 }
 
+/// Returns the IPv4 address that a text is, as a whole.
+pub(crate) fn v4(text: &[u8]) -> Option<Ipv4Addr> {
+    let (address, length) = read_v4(text)?;
+    (length == text.len()).then_some(address)
+}
+
 fn read_v4(text: &[u8]) -> Option<(Ipv4Addr, usize)> {
     let (mut octets, mut index) = ([0_u8; 4], 0);
     let (mut value, mut digits) = (0_u32, 0_u32);

@@ -2,7 +2,7 @@
 
 use std::{fmt, net::IpAddr};
 
-use crate::fields::Fields;
+use crate::{address, fields::Fields};
 
 /// What a line is to a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,7 +44,8 @@ pub enum Who {
 impl Who {
     /// Reads who a text names.
     pub fn of(text: &str) -> Self {
-        text.parse().map_or_else(|_| Self::Other(text.to_owned()), Self::Address)
+        let address = address::v4(text.as_bytes()).map(IpAddr::from).or_else(|| text.parse().ok());
+        address.map_or_else(|| Self::Other(text.to_owned()), Self::Address)
     }
 
     /// Returns the address, if it is one; that of IPv4 where IPv6 carries it.
@@ -61,6 +62,21 @@ impl fmt::Display for Who {
         match self {
             Self::Address(address) => address.fmt(f),
             Self::Other(text) => f.write_str(text),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn addresses_are_what_the_standard_library_reads(text in "[0-9]{1,3}([.:][0-9a-f]{0,3}){3,4}") {
+            let expected = text.parse().map_or_else(|_| Who::Other(text.clone()), Who::Address);
+            prop_assert_eq!(Who::of(&text), expected);
         }
     }
 }
