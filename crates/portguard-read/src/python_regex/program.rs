@@ -107,9 +107,7 @@ impl Program {
     /// Compiles an expression; `None` if it has parts that programs do not know.
     pub(super) fn new(expr: &Expr) -> Option<Self> {
         let mut compiler = Compiler { steps: Vec::new(), group: 1, ahead: ahead(expr) };
-        compiler.step(Step::Save(0))?;
         compiler.expression(expr)?;
-        compiler.step(Step::Save(1))?;
         compiler.step(Step::Match)?;
         let slots = 2 * compiler.group;
         let steps = finished(compiler.steps);

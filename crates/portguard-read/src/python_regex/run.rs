@@ -82,17 +82,22 @@ impl Program {
         room.slots.clear();
         room.slots.resize(self.slots, NOWHERE);
         room.back.clear();
-        self.go(text, 0, from, room)
+        let end = self.go(text, 0, from, room)?;
+        if let Some(end) = end {
+            (room.slots[0], room.slots[1]) = (from, end);
+        }
+        Ok(end.is_some())
     }
 
-    /// Goes on at a step until it ends, or no way is left above the way back as it is now.
+    /// Goes on at a step until it ends, and returns where; `None` if no way is left above the way
+    /// back as it is now.
     fn go(
         &self,
         text: &[u8],
         mut step: usize,
         mut at: usize,
         room: &mut Room,
-    ) -> Result<bool, TooManySteps> {
+    ) -> Result<Option<usize>, TooManySteps> {
         let bottom = room.back.len();
         loop {
             room.steps += 1;
@@ -149,13 +154,13 @@ impl Program {
                 Step::Again { group, any_case } => {
                     again(text, at, *group, *any_case, room).map(|at| (step + 1, at))
                 }
-                Step::Match => return Ok(true),
+                Step::Match => return Ok(Some(at)),
             };
             (step, at) = match next {
                 Some(next) => next,
                 None => match self.back(text, room, bottom) {
                     Some(next) => next,
-                    None => return Ok(false),
+                    None => return Ok(None),
                 },
             };
         }
@@ -170,9 +175,9 @@ impl Program {
         room: &mut Room,
     ) -> Result<bool, TooManySteps> {
         let bottom = room.back.len();
-        let found = self.go(text, step, at, room)?;
+        let end = self.go(text, step, at, room)?;
         room.back.truncate(bottom);
-        Ok(found)
+        Ok(end.is_some())
     }
 
     /// Returns where to go on after a way that led nowhere.
