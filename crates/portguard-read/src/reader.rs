@@ -9,7 +9,7 @@ use crate::{
     judgement::Judgement,
     python_regex::PatternError,
     rule::{Rule, RuleReader},
-    sieve::Sieve,
+    sieve::{self, Sieve},
 };
 
 /// A rule with what it remembers of the lines before.
@@ -53,6 +53,7 @@ impl Reader {
     }
 
     fn new(engine: Engine, needed: Vec<Vec<u8>>, together: usize, zone: TimeZone) -> Self {
+        let needed = sieve::fewest(needed);
         let sieve = Sieve::new(needed.clone());
         let needed = if sieve.is_some() { needed } else { Vec::new() };
         let clock = Clock { now: 0, zone };

@@ -19,6 +19,19 @@ pub(crate) fn longest(lists: Vec<Texts>) -> Option<Texts> {
     lists.into_iter().rev().max_by_key(shortest)
 }
 
+/// Returns those of some texts that have no other of them within: whatever contains the others
+/// contains one of these.
+pub(crate) fn fewest(mut texts: Texts) -> Texts {
+    texts.sort_by_key(Vec::len);
+    let mut fewest = Texts::new();
+    for text in texts {
+        if !fewest.iter().any(|known| memchr::memmem::find(&text, known).is_some()) {
+            fewest.push(text);
+        }
+    }
+    fewest
+}
+
 /// Returns each of some texts with each of others behind it.
 pub(crate) fn joined(first: &[Vec<u8>], second: &[Vec<u8>]) -> Texts {
     let with =
@@ -73,7 +86,20 @@ impl Sieve {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn the_fewest_texts_find_what_all_of_them_find(
+            texts in prop::collection::vec("[ab]{1,4}", 0..6), line in "[ab]{0,8}",
+        ) {
+            let has = |texts: &Texts| texts.iter().any(|text| memchr::memmem::find(line.as_bytes(), text).is_some());
+            let all: Texts = texts.into_iter().map(String::into_bytes).collect();
+            prop_assert_eq!(has(&fewest(all.clone())), has(&all));
+        }
+    }
 
     #[test]
     fn lines_with_one_of_the_texts_pass() {
