@@ -12,6 +12,13 @@ use crate::{
     sieve::{self, Sieve},
 };
 
+/// How many lines tell what the next ones are like.
+const STRETCH: u64 = 1_024;
+
+/// One in so many lines that may mean something makes it slower to look for them than to look at
+/// every line (measured with our rule for sshd).
+const MANY: u64 = 4;
+
 /// A rule with what it remembers of the lines before.
 #[derive(Debug)]
 pub struct Reader {
@@ -19,6 +26,10 @@ pub struct Reader {
     /// Texts of which every line that may mean something contains one, if there are any.
     needed: Vec<Vec<u8>>,
     sieve: Option<Sieve>,
+    /// How many lines were read lately, and how many of them were more than nothing.
+    lately: (u64, u64),
+    /// Whether the next lines are all looked at: most of them mean something, and a look is cheap.
+    looks_at_all: bool,
     clock: Clock,
     /// How many lines are looked at together.
     together: usize,
@@ -57,7 +68,9 @@ impl Reader {
         let sieve = Sieve::new(needed.clone());
         let needed = if sieve.is_some() { needed } else { Vec::new() };
         let clock = Clock { now: 0, zone };
-        Self { engine, needed, sieve, clock, together, open: 0, passed: Vec::new() }
+        let (lately, looks_at_all) = ((0, 0), false);
+        let (open, passed) = (0, Vec::new());
+        Self { engine, needed, sieve, lately, looks_at_all, clock, together, open, passed }
     }
 
     /// Takes one line, without its end, and returns what it is. `given` is its time if that is known
@@ -83,25 +96,39 @@ impl Reader {
         while !rest.is_empty() {
             let next = || Some((0, memchr::memchr(b'\n', rest).unwrap_or(rest.len())));
             let found = match &self.sieve {
-                Some(sieve) if self.open == 0 => sieve.line(rest),
+                Some(sieve) if self.open == 0 && !self.looks_at_all => sieve.line(rest),
                 _ => next(),
             };
             let Some((start, end)) = found else {
                 self.pass(rest.strip_suffix(b"\n").unwrap_or(rest));
                 return lines + count_lines(rest);
             };
-            lines += 1 + count_lines(&rest[..start]);
+            let before = count_lines(&rest[..start]);
+            lines += 1 + before;
             let line = &rest[start..end];
             let may_matter = self.open == 0
                 || self.sieve.as_ref().is_none_or(|sieve| sieve.find(line).is_some());
             self.wants(may_matter);
             let judgement = self.judge(&rest[..start], line, None, now);
-            if !matches!(judgement, Judgement::Nothing) {
+            let is_any = !matches!(judgement, Judgement::Nothing);
+            self.saw(1 + before, is_any);
+            if is_any {
                 hand(line, judgement);
             }
             rest = rest.get(end + 1..).unwrap_or_default();
         }
         lines
+    }
+
+    /// Takes note of lines of which the last was looked at, and decides how the next are read.
+    fn saw(&mut self, lines: u64, is_any: bool) {
+        let (all, any) = &mut self.lately;
+        (*all, *any) = (*all + lines, *any + u64::from(is_any));
+        if *all >= STRETCH {
+            let is_quick = matches!(&self.engine, Engine::Own(rule) if rule.is_quick());
+            self.looks_at_all = is_quick && *any * MANY >= *all;
+            self.lately = (0, 0);
+        }
     }
 
     /// Returns texts of which every line that may mean something contains one; none if every line
@@ -231,6 +258,39 @@ mod tests {
             assert!(each.len() >= 2, "{each:?}");
             assert_eq!(all, each);
         }
+    }
+
+    #[test]
+    fn what_is_found_does_not_depend_on_how_many_lines_mean_something() {
+        let reader =
+            || Reader::of_rule(crate::rule::built_in("sshd").unwrap().unwrap(), TimeZone::UTC);
+        let line = |number: u64| {
+            let seconds = number / 60 % 60;
+            let is_dense = (number / 2_500).is_multiple_of(2) && !number.is_multiple_of(3);
+            let means_something = is_dense || number.is_multiple_of(97);
+            let what = match (means_something, number % 2) {
+                (true, 0) => "sshd[7]: Timeout before authentication for",
+                (true, _) => "sshd[7]: Invalid user eve from",
+                (false, _) => "sshd[7]: Connection from",
+            };
+            format!("Nov 19 12:00:{seconds:02} host {what} 192.0.2.{}\n", number % 250)
+        };
+        let text: String = (0..10_000).map(line).collect();
+        let (mut at_once, mut each) = (Vec::new(), Vec::new());
+        let mut whole = reader();
+        let mut looked = Vec::new();
+        for part in text.split_inclusive('\n').collect::<Vec<_>>().chunks(500) {
+            let part = part.concat();
+            whole.take_all(part.as_bytes(), 1_795_176_000, &mut |_, judgement| {
+                at_once.push(judgement);
+            });
+            looked.push(whole.looks_at_all);
+        }
+        assert!(looked.contains(&true) && looked.contains(&false));
+        let mut by_line = reader();
+        each.extend(text.lines().map(|line| by_line.take(line.as_bytes(), None, 1_795_176_000)));
+        each.retain(|judgement| *judgement != Judgement::Nothing);
+        assert_eq!(at_once, each);
     }
 
     #[test]

@@ -251,6 +251,12 @@ impl RuleReader {
         }
     }
 
+    /// Returns whether it is quick to tell that a line means nothing: by its program, or by the byte
+    /// that its text begins with.
+    pub(crate) fn is_quick(&self) -> bool {
+        !self.rule.programs.is_empty() && self.rule.open.is_empty() && self.rule.shapes.is_empty()
+    }
+
     /// Returns how many lines took too many steps to tell whether they match.
     pub fn too_slow(&self) -> u64 {
         self.too_slow

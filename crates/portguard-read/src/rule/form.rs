@@ -154,13 +154,15 @@ impl Rule {
 
     /// Sorts the lines by the bytes that they begin with.
     fn arrange(&mut self) {
-        let firsts: Vec<Option<u8>> =
-            self.lines.iter().map(|line| line.template.first_byte()).collect();
+        let firsts: Vec<Option<BTreeSet<u8>>> =
+            self.lines.iter().map(|line| line.template.first_bytes()).collect();
         let beginning = |wanted: u8| {
-            let fits = |first: &Option<u8>| first.is_none_or(|first| first == wanted);
+            let fits = |first: &Option<BTreeSet<u8>>| {
+                first.as_ref().is_none_or(|first| first.contains(&wanted))
+            };
             (0..firsts.len()).filter(|index| fits(&firsts[*index])).collect()
         };
-        let bytes: BTreeSet<u8> = firsts.iter().flatten().copied().collect();
+        let bytes: BTreeSet<u8> = firsts.iter().flatten().flatten().copied().collect();
         self.by_first_byte = bytes.into_iter().map(|byte| (byte, beginning(byte))).collect();
         self.open = (0..firsts.len()).filter(|index| firsts[*index].is_none()).collect();
     }

@@ -19,7 +19,7 @@
 
 mod access;
 
-use std::{net::IpAddr, ops::Range};
+use std::{collections::BTreeSet, net::IpAddr, ops::Range};
 
 use memchr::memmem;
 
@@ -102,12 +102,22 @@ impl Template {
         self.parts.iter().any(|part| matches!(part, Part::Address | Part::Access))
     }
 
-    /// Returns the byte that every text begins with that fits, if there is but one.
-    pub fn first_byte(&self) -> Option<u8> {
-        match self.parts.first()? {
-            Part::Text(text) => text.first().copied(),
-            _ => None,
+    /// Returns the bytes that texts begin with that fit; `None` if they may begin with any.
+    pub fn first_bytes(&self) -> Option<BTreeSet<u8>> {
+        let mut bytes = BTreeSet::new();
+        for part in &self.parts {
+            let texts = match part {
+                Part::Text(text) => std::slice::from_ref(text),
+                Part::OneOf(texts) => texts,
+                _ => return None,
+            };
+            bytes.extend(texts.iter().filter_map(|text| text.first()));
+            // Behind an empty one begins what follows.
+            if !texts.iter().any(Vec::is_empty) {
+                return Some(bytes);
+            }
         }
+        None
     }
 
     /// Returns texts of which every text that fits contains one; none if there are no such texts.
