@@ -5,6 +5,7 @@
 //! same order of preference. The differential test of the filters compares both.
 
 mod foresight;
+mod ways;
 
 use fancy_regex::{Assertion, Expr, LookAround};
 use memchr::memmem::Finder;
@@ -12,7 +13,10 @@ use memchr::memmem::Finder;
 use super::set::Set;
 
 use self::foresight::{ahead, begins, is_held};
-pub(super) use self::foresight::{each_needed, each_spelled};
+pub(super) use self::{
+    foresight::{each_needed, each_spelled},
+    ways::{Way, Ways},
+};
 
 /// The longest program, in steps.
 const MOST_STEPS: usize = 4_000;
@@ -77,7 +81,8 @@ pub(super) struct Split {
     pub(super) first: usize,
     pub(super) second: usize,
     /// What each can begin with, if it must begin with something.
-    pub(super) begins: [Option<Set>; 2],
+    begins: [Option<Set>; 2],
+    pub(super) ways: Ways,
 }
 
 /// What a place has to be.
@@ -273,7 +278,7 @@ impl Compiler {
 }
 
 fn splitting(first: usize, second: usize) -> Step {
-    Step::Split(Box::new(Split { first, second, begins: [None, None] }))
+    Step::Split(Box::new(Split { first, second, begins: [None, None], ways: Ways::open() }))
 }
 
 fn preferring(greedy: bool, inside: usize, behind: usize) -> Step {
@@ -376,6 +381,13 @@ fn finished(steps: Vec<Step>) -> Vec<Step> {
                 split.begins = begins;
             }
             _ => {}
+        }
+    }
+    for at in 0..steps.len() {
+        if matches!(steps[at], Step::Split(_)) {
+            let known = Ways::of_choice(&steps, at);
+            let Step::Split(split) = &mut steps[at] else { continue };
+            split.ways = known;
         }
     }
     steps

@@ -2,7 +2,7 @@
 
 use super::{
     TooManySteps,
-    program::{Place, Program, Run, Step},
+    program::{Place, Program, Run, Step, Way},
 };
 
 /// How many steps one search may take.
@@ -113,22 +113,14 @@ impl Program {
                     text.get(at).is_some_and(|byte| set.has(*byte)).then_some((step + 1, at + 1))
                 }
                 Step::Run(run) => begin_run(run, text, step, at, room).map(|at| (step + 1, at)),
-                Step::Split(split) => {
-                    let can = |which: usize| {
-                        split.begins[which]
-                            .as_ref()
-                            .is_none_or(|set| text.get(at).is_some_and(|byte| set.has(*byte)))
-                    };
-                    match (can(0), can(1)) {
-                        (true, true) => {
-                            room.back.push(Back::To { step: split.second, at });
-                            Some((split.first, at))
-                        }
-                        (true, false) => Some((split.first, at)),
-                        (false, true) => Some((split.second, at)),
-                        (false, false) => None,
+                Step::Split(split) => match split.ways.of(text.get(at)) {
+                    Way::To(step) => Some((step, at)),
+                    Way::Both => {
+                        room.back.push(Back::To { step: split.second, at });
+                        Some((split.first, at))
                     }
-                }
+                    Way::Nowhere => None,
+                },
                 Step::Jump(to) => Some((*to, at)),
                 Step::Save(slot) => {
                     let value = std::mem::replace(&mut room.slots[*slot], at);
