@@ -11,6 +11,7 @@ pub mod journal_entry;
 mod judgement;
 pub mod link;
 pub mod log_line;
+mod needle;
 pub mod netfilter;
 pub mod python_regex;
 pub mod ranking;

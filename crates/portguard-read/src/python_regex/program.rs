@@ -10,6 +10,8 @@ mod ways;
 use fancy_regex::{Assertion, Expr, LookAround};
 use memchr::memmem::Finder;
 
+use crate::needle::Needle;
+
 use super::set::Set;
 
 use self::foresight::{ahead, begins, is_held};
@@ -69,8 +71,8 @@ pub(super) struct Run {
     pub(super) least: usize,
     pub(super) most: usize,
     pub(super) greedy: bool,
-    /// The byte that has to follow.
-    pub(super) next: Option<u8>,
+    /// The text that has to follow.
+    pub(super) next: Option<Needle>,
     /// Whether what follows begins with something else: a byte given back would never help.
     pub(super) is_final: bool,
 }
@@ -364,8 +366,8 @@ fn finished(steps: Vec<Step>) -> Vec<Step> {
     let mut steps = joined(steps);
     for at in 0..steps.len() {
         let next = match steps.get(behind_saves(&steps, at + 1)) {
-            Some(Step::Byte(byte)) => Some(*byte),
-            Some(Step::Text(text)) => Some(text[0]),
+            Some(Step::Byte(byte)) => Needle::new(&[*byte]),
+            Some(Step::Text(text)) => Needle::new(text),
             _ => None,
         };
         match &steps[at] {

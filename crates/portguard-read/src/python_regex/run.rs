@@ -1,5 +1,7 @@
 //! Programs at work.
 
+use crate::needle::Needle;
+
 use super::{
     TooManySteps,
     program::{Place, Program, Run, Step, Way},
@@ -201,7 +203,7 @@ impl Program {
 
     fn shrunk(&self, text: &[u8], step: usize, at: usize, least: usize) -> Option<usize> {
         match self.next(step) {
-            Some(byte) => memchr::memrchr(byte, &text[least..at]).map(|skip| least + skip),
+            Some(needle) => needle.last_in(text, least, at),
             None => at.checked_sub(1).filter(|at| *at >= least),
         }
     }
@@ -210,9 +212,10 @@ impl Program {
         grown(self.next(step), text, at, most)
     }
 
-    fn next(&self, step: usize) -> Option<u8> {
+    /// Returns what has to follow on a repetition.
+    fn next(&self, step: usize) -> Option<&Needle> {
         match &self.steps[step] {
-            Step::Run(run) => run.next,
+            Step::Run(run) => run.next.as_ref(),
             _ => None,
         }
     }
@@ -237,23 +240,20 @@ fn begin_run(run: &Run, text: &[u8], step: usize, at: usize, room: &mut Room) ->
         }
         return Some(most);
     }
-    let at = grown(run.next, text, least, most)?;
+    let at = grown(run.next.as_ref(), text, least, most)?;
     if at < most {
         room.back.push(Back::Grow { step, at, most });
     }
     Some(at)
 }
 
-/// Returns the first place from `at` to `most` where the byte follows that has to.
-fn grown(next: Option<u8>, text: &[u8], at: usize, most: usize) -> Option<usize> {
+/// Returns the first place from `at` to `most` where the text follows that has to.
+fn grown(next: Option<&Needle>, text: &[u8], at: usize, most: usize) -> Option<usize> {
     if at > most {
         return None;
     }
     match next {
-        Some(byte) => {
-            let end = text.len().min(most + 1);
-            memchr::memchr(byte, &text[at.min(end)..end]).map(|skip| at + skip)
-        }
+        Some(needle) => needle.first_in(text, at, most),
         None => Some(at),
     }
 }

@@ -61,14 +61,12 @@ impl Sessions {
         line.remove_all(&[marks.gained, marks.forget, marks.spared]);
         let now = now.unwrap_or_default();
         let name = self.name(line, marks);
-        let is_new = self.open(name).is_none_or(|session| session.began + KEPT_FOR <= now);
-        if is_new {
-            self.begin(name, now);
-        }
+        let known = self.place(name).filter(|place| self.last[*place].began + KEPT_FOR > now);
+        let place = known.unwrap_or_else(|| self.begin(name, now));
         // Whoever tries several users does not get away with one that succeeds.
         let user = line.of(marks.user).filter(|user| !user.is_empty());
         let user = user.map(|user| self.names.hash_one(user));
-        let Some(session) = self.open(name) else { return Standing::NoFailure };
+        let session = &mut self.last[place];
         let tried_several = user.is_some_and(|user| session.tries_several(user));
         if (session.waits_for_id && !gained) || tried_several {
             is_spared = false;
@@ -90,8 +88,8 @@ impl Sessions {
     /// Remembers that the session of a line failed before it is known whose it is.
     pub(super) fn wait_for_id(&mut self, line: &Fields, marks: &Marks) {
         let name = self.name(line, marks);
-        if let Some(session) = self.open(name) {
-            session.waits_for_id = true;
+        if let Some(place) = self.place(name) {
+            self.last[place].waits_for_id = true;
         }
     }
 
@@ -99,14 +97,14 @@ impl Sessions {
         self.names.hash_one(line.of(marks.session).unwrap_or_default())
     }
 
-    /// Returns the session of a name, unless it is over.
-    fn open(&mut self, name: u64) -> Option<&mut Session> {
-        let number = self.open.get(&name)?;
-        self.last.get_mut(number % MOST_SESSIONS)
+    /// Returns where the session of a name is, unless it is over.
+    fn place(&self, name: u64) -> Option<usize> {
+        self.open.get(&name).map(|number| number % MOST_SESSIONS)
     }
 
-    /// Begins a session in the place, and the memory, of the one that began longest ago.
-    fn begin(&mut self, name: u64, now: i64) {
+    /// Begins a session in the place, and the memory, of the one that began longest ago, and returns
+    /// where that is.
+    fn begin(&mut self, name: u64, now: i64) -> usize {
         let (number, place) = (self.begun, self.begun % MOST_SESSIONS);
         self.begun += 1;
         if place == self.last.len() {
@@ -119,6 +117,7 @@ impl Sessions {
         (session.name, session.began, session.waits_for_id) = (name, now, false);
         session.fields.clear();
         session.users.clear();
+        place
     }
 }
 

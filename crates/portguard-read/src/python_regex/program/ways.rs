@@ -16,7 +16,7 @@ const BOTH: u16 = u16::MAX - 1;
 
 /// Where a choice leads, for each byte that may be next.
 #[derive(Clone, Debug)]
-pub(in super::super) struct Ways(Box<[u16; NEXT]>);
+pub(in super::super) struct Ways([u16; NEXT]);
 
 /// Where a choice leads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,19 +31,19 @@ pub(in super::super) enum Way {
 impl Ways {
     /// Leaves all open.
     pub(super) fn open() -> Self {
-        Self(Box::new([BOTH; NEXT]))
+        Self([BOTH; NEXT])
     }
 
     /// Tells the ways of the choice at a step, when it is known what each side of each choice can
     /// begin with.
     pub(super) fn of_choice(steps: &[Step], at: usize) -> Self {
-        Self(Box::new(std::array::from_fn(|next| {
+        Self(std::array::from_fn(|next| {
             let byte = u8::try_from(next).ok().filter(|_| next != END);
             match followed(steps, at, byte) {
                 Some(end) if end == at => BOTH,
                 end => end.and_then(|end| u16::try_from(end).ok()).unwrap_or(NOWHERE),
             }
-        })))
+        }))
     }
 
     /// Returns the way for the next byte of an ASCII text; `None` is its end.

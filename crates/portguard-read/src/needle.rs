@@ -1,0 +1,71 @@
+//! Short texts that are looked for in short lines, where better ways of searching do not pay.
+
+/// A text to look for, by the byte of it that lines have least of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Needle {
+    text: Box<[u8]>,
+    /// Which byte of the text is looked for first.
+    mark: usize,
+}
+
+impl Needle {
+    /// Makes a needle of a text that is not empty.
+    pub(crate) fn new(text: &[u8]) -> Option<Self> {
+        // Spaces are what lines have most of.
+        let mark = text.iter().position(|byte| *byte != b' ').unwrap_or(0);
+        (!text.is_empty()).then(|| Self { text: text.into(), mark })
+    }
+
+    /// Returns the first place from `first` up to `last` where the text stands.
+    #[inline]
+    pub(crate) fn first_in(&self, line: &[u8], first: usize, last: usize) -> Option<usize> {
+        let end = line.len().min(last.saturating_add(self.mark + 1));
+        let mut from = first + self.mark;
+        while from < end {
+            let at = from + memchr::memchr(self.text[self.mark], &line[from..end])?;
+            if self.stands(line, at - self.mark) {
+                return Some(at - self.mark);
+            }
+            from = at + 1;
+        }
+        None
+    }
+
+    /// Returns the last place from `first` on and before `end` where the text stands.
+    #[inline]
+    pub(crate) fn last_in(&self, line: &[u8], first: usize, end: usize) -> Option<usize> {
+        let from = first + self.mark;
+        let mut to = line.len().min(end + self.mark);
+        while from < to {
+            let at = from + memchr::memrchr(self.text[self.mark], &line[from..to])?;
+            if self.stands(line, at - self.mark) {
+                return Some(at - self.mark);
+            }
+            to = at;
+        }
+        None
+    }
+
+    fn stands(&self, line: &[u8], at: usize) -> bool {
+        line[at..].starts_with(&self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn needles_are_found_where_they_stand(
+            line in "[ ab]{0,12}", text in "[ ab]{1,3}", first in 0..14_usize, last in 0..14_usize,
+        ) {
+            let (line, needle) = (line.as_bytes(), Needle::new(text.as_bytes()).unwrap());
+            let stands = |at: &usize| line.get(*at..).is_some_and(|rest| rest.starts_with(text.as_bytes()));
+            prop_assert_eq!(needle.first_in(line, first, last), (first..=last).find(stands));
+            prop_assert_eq!(needle.last_in(line, first, last), (first..last).rev().find(stands));
+        }
+    }
+}
