@@ -328,14 +328,14 @@ impl Anomalies {
             return;
         }
         let Some(deviation) = self.baseline.see(port, packet.source, packet.at) else { return };
-        let Deviation { count, usual, deviations, samples, source } = deviation;
+        let Deviation { count, usual, deviations, habit, source } = deviation;
         let severity = self.limits.baseline.severity;
         let evidence = vec![
             ("port", port.to_string()),
             ("connections", count.to_string()),
-            ("usual", format!("{usual:.0} in this hour")),
+            ("usual", format!("{usual:.0}")),
             ("deviations", format!("{deviations:.1}")),
-            ("compared-with", format!("{samples} hours")),
+            ("compared-with", habit.to_string()),
         ];
         let (subject, ports) = (source.map(Subject::address), vec![port]);
         let suspicion = Suspicion::unproved(packet, (Detector::Baseline, severity, 60), evidence);

@@ -5,7 +5,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
-    io::{Read as _, Write as _},
+    io::{Read as _, Seek as _, SeekFrom, Write as _},
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
 };
@@ -96,11 +96,17 @@ fn tcp(from: [u8; 4], to: [u8; 4], ports: (u16, u16), flags: u8) -> Vec<u8> {
     bytes
 }
 
-/// A capture of raw IP, with a packet each second.
-fn capture(packets: &[Vec<u8>]) -> Vec<u8> {
+/// What a capture of raw IP begins with.
+fn head() -> Vec<u8> {
     let mut bytes = vec![0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0];
     bytes.extend(65_535_u32.to_le_bytes());
     bytes.extend(101_u32.to_le_bytes());
+    bytes
+}
+
+/// A capture of raw IP, with a packet each second.
+fn capture(packets: &[Vec<u8>]) -> Vec<u8> {
+    let mut bytes = head();
     for (second, packet) in (NOW..).zip(packets) {
         let length = u32::try_from(packet.len()).unwrap();
         for number in [second, 0, length, length] {
@@ -167,6 +173,75 @@ fn the_log_of_a_scan_says_the_same_as_the_scan() {
     assert_eq!(told("kern.log").len(), 1);
 }
 
+/// Monday, 26 October 2026, midnight, in seconds since 1970.
+const MONDAY: u64 = 1_792_972_800;
+
+/// The kernel's log of three weeks and a half of connections to one port: much by day on weekdays,
+/// little at night and at the week's end, by chance; a backup of many machines on Monday nights; and
+/// one night on which it is as many on a Wednesday.
+fn weeks() -> String {
+    let mut chance = 1_u64;
+    // Knuth's MMIX generator; its upper bits are good enough.
+    let mut random = move |below: u64| {
+        chance =
+            chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (chance >> 33) % below
+    };
+    let mut log = String::new();
+    for hour in 0..25 * 24 + 12_u64 {
+        let (day, time) = (hour / 24, hour % 24);
+        let usual = match (day % 7, time) {
+            (0..=4, 8..=17) => 160,
+            (5 | 6, _) => 30,
+            _ => 40,
+        };
+        let is_odd = time == 2 && (day % 7 == 0 || day == 23);
+        let count = usual - usual / 8 + random(usual / 4 + 1) + if is_odd { 250 } else { 0 };
+        let mut seconds: Vec<u64> = (0..count).map(|_| random(3_600)).collect();
+        seconds.sort_unstable();
+        log.extend(seconds.into_iter().map(|second| {
+            let from = format!("198.18.{}.{}", random(200), 1 + random(200));
+            logged(MONDAY + hour * 3_600 + second, &from)
+        }));
+    }
+    log
+}
+
+/// A line of the kernel's log about a new connection to tcp/443 that was let in.
+fn logged(second: u64, from: &str) -> String {
+    let at = jiff::Timestamp::from_second(second.cast_signed()).unwrap();
+    let at = at.to_zoned(jiff::tz::TimeZone::UTC).strftime("%b %e %H:%M:%S");
+    format!(
+        "{at} host kernel: [1.5] NEW IN=eth0 OUT= SRC={from} DST=192.0.2.1 LEN=40 TTL=64 ID=1 \
+         PROTO=TCP SPT=40000 DPT=443 WINDOW=1024 RES=0x00 SYN URGP=0 \n"
+    )
+}
+
+#[test]
+fn an_hour_that_is_far_from_the_habit_of_weeks_is_told_and_explained() {
+    let desk = Desk::new("");
+    desk.write("kern.log", weeks().as_bytes());
+    let found = desk.found("kern.log");
+    let told = found.iter().map(|one| {
+        let evidence = |name: &str| one["evidence"][name].as_str().unwrap();
+        let hour = &one["at"].as_str().unwrap()[..13];
+        (hour, one["rule"].as_str().unwrap(), evidence("port"), evidence("compared-with"))
+    });
+    let told: Vec<_> = told.collect();
+    // The backup is odd until it has come on three Mondays, and then no more.
+    let odd = |hour, habit| (hour, "anomaly baseline", "tcp/443", habit);
+    let expected = [
+        odd("2026-11-02T02", "this hour of 7 days before"),
+        odd("2026-11-09T02", "this hour of 14 days before"),
+        odd("2026-11-18T02", "this hour and day of 3 weeks before"),
+    ];
+    assert_eq!(told, expected);
+    for one in &found {
+        let number = |name: &str| one["evidence"][name].as_str().unwrap().parse::<f64>().unwrap();
+        assert!(number("deviations") >= 6.0 && (25.0..=50.0).contains(&number("usual")), "{one}");
+    }
+}
+
 #[test]
 fn damaged_captures_give_what_they_have_and_are_named() {
     let desk = Desk::new("");
@@ -195,6 +270,50 @@ fn damaged_captures_give_what_they_have_and_are_named() {
         "{}",
         errors(&output)
     );
+}
+
+/// Frames of the large capture, of a mebibyte each: more than 32 bits can count bytes.
+const LARGE: u32 = 4_200;
+
+/// Writes a capture of frames that are empty but for a scan in the last of them. The file has
+/// holes, so that it takes little room on the disk.
+fn write_large(path: &Path) {
+    let mut file = fs::File::create(path).unwrap();
+    file.write_all(&head()).unwrap();
+    let length = 1_u32 << 20;
+    let scan = scan();
+    for frame in 0..LARGE {
+        for number in [NOW + frame / 100, 0, length, length] {
+            file.write_all(&number.to_le_bytes()).unwrap();
+        }
+        let place = file.stream_position().unwrap();
+        let probe = (frame + 12).checked_sub(LARGE).map(|at| &scan[at as usize]);
+        file.write_all(probe.map_or(&[], Vec::as_slice)).unwrap();
+        file.seek(SeekFrom::Start(place + u64::from(length))).unwrap();
+    }
+    let end = file.stream_position().unwrap();
+    file.set_len(end).unwrap();
+}
+
+#[test]
+fn a_capture_of_more_than_four_gigabytes_is_streamed_with_progress() {
+    let desk = Desk::new("");
+    write_large(&desk.0.path().join("large.pcap"));
+    // A quarter of the file at most fits into memory, and a terminal looks on.
+    let program = env!("CARGO_BIN_EXE_portguard");
+    let line = format!(
+        "prlimit --data={} {program} --config portguard.toml --json replay large.pcap",
+        1 << 30
+    );
+    let mut script = Command::new("script");
+    let output = script.args(["-qec", &line, "/dev/null"]).current_dir(desk.0.path()).output();
+    let output = output.unwrap();
+    let shown = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{shown}");
+    assert!(shown.contains("anomaly port_scan") && shown.contains("203.0.113.7"), "{shown}");
+    assert!(shown.contains("4200 packets (4188 of other protocols than IP)"), "{shown}");
+    let steps = shown.matches(" % of 4200 MiB").count();
+    assert!((50..=70).contains(&steps), "{steps} of some 65 steps were shown: {shown}");
 }
 
 #[test]

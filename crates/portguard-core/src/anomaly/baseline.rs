@@ -4,7 +4,7 @@
 //! long as there are too few of those, by median and median absolute deviation (Iglewicz and Hoaglin,
 //! How to Detect and Handle Outliers, 1993): single odd hours do not spoil the habit.
 
-use std::{collections::BTreeMap, net::IpAddr, time::Duration};
+use std::{collections::BTreeMap, fmt, net::IpAddr, time::Duration};
 
 use crate::{Port, Timestamp};
 
@@ -78,10 +78,28 @@ pub(super) struct Deviation {
     pub(super) count: u32,
     pub(super) usual: f64,
     pub(super) deviations: f64,
-    /// How many hours it was compared with.
-    pub(super) samples: usize,
+    /// What it was compared with.
+    pub(super) habit: Samples,
     /// The source of most of them, if there is one.
     pub(super) source: Option<IpAddr>,
+}
+
+/// The hours that an hour is compared with: how many there are, and what they have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Samples {
+    /// The same hour of so many days.
+    Days(usize),
+    /// The same hour of the week, in so many weeks.
+    Weeks(usize),
+}
+
+impl fmt::Display for Samples {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Days(count) => write!(out, "this hour of {count} days before"),
+            Self::Weeks(count) => write!(out, "this hour and day of {count} weeks before"),
+        }
+    }
 }
 
 impl Baseline {
@@ -181,7 +199,14 @@ impl Counted {
             (step..=known).step_by(step).map(|back| count(back).into()).collect()
         };
         let weeks = every(WEEK);
-        let samples = if weeks.len() >= FEWEST { weeks } else { every(DAY) };
+        let (samples, habit) = if weeks.len() >= FEWEST {
+            let count = weeks.len();
+            (weeks, Samples::Weeks(count))
+        } else {
+            let days = every(DAY);
+            let count = days.len();
+            (days, Samples::Days(count))
+        };
         if samples.len() < FEWEST {
             return None;
         }
@@ -195,7 +220,7 @@ impl Counted {
             count: self.count,
             usual,
             deviations,
-            samples: samples.len(),
+            habit,
             source: source.map(|(source, _)| *source),
         })
     }
@@ -253,7 +278,8 @@ mod tests {
         live(&mut baseline, 9);
         // A noon's load at night is odd, at noon it is not.
         let found = hour(&mut baseline, 9 * 24 + 3, 400).unwrap();
-        assert!(found.usual < 65.0 && found.deviations >= 6.0 && found.samples == 9, "{found:?}");
+        assert!(found.usual < 65.0 && found.deviations >= 6.0, "{found:?}");
+        assert_eq!(found.habit, Samples::Days(9));
         assert_eq!((found.source, hour(&mut baseline, 9 * 24 + 3, 50)), (None, None));
         assert_eq!(hour(&mut baseline, 9 * 24 + 11, 410), None);
     }

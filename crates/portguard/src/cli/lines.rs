@@ -1,12 +1,14 @@
 //! Lines of files for the commands that need no daemon, and the clock that they go by.
 
 use std::{
+    fmt,
     fs::{self, File},
     io::{self, BufRead, BufReader, IsTerminal as _, Read},
     path::{Path, PathBuf},
 };
 
 use portguard_core::Timestamp;
+use portguard_tui::size;
 
 use crate::{
     clock,
@@ -18,8 +20,14 @@ use super::Global;
 /// The most of a line that is read, in bytes; what is behind is left out.
 const LONGEST_LINE: usize = 64 << 10;
 
-/// How often progress is shown, in lines.
+/// How often progress is shown, in lines or packets.
 const PROGRESS_EVERY: u64 = 1 << 16;
+
+/// The same in bytes, where there are few and large ones.
+const PROGRESS_EVERY_BYTES: u64 = 64 << 20;
+
+/// Clears a terminal's line from the cursor on (ECMA-48, EL): what was told before may be longer.
+const TO_THE_END: &str = "\x1b[K";
 
 /// Sets the clock of offline commands: seconds since 1970.
 const NOW: &str = "PORTGUARD_NOW";
@@ -45,25 +53,57 @@ pub(super) fn moment() -> Result<Timestamp, Failed> {
 pub(super) struct Progress {
     is_shown: bool,
     told: u64,
+    told_bytes: u64,
+}
+
+/// How far a file was read, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Part {
+    pub(super) read: u64,
+    /// Of how many; `None` where nobody knows before the end.
+    pub(super) of: Option<u64>,
 }
 
 impl Progress {
     pub(super) fn new(global: &Global) -> Self {
-        Self { is_shown: !global.quiet && io::stderr().is_terminal(), told: 0 }
+        Self { is_shown: !global.quiet && io::stderr().is_terminal(), ..Self::default() }
     }
 
     /// Shows a number of them, unless that is hardly more than what is shown.
     pub(super) fn show(&mut self, lines: u64) {
         if self.is_shown && lines >= self.told + PROGRESS_EVERY {
             self.told = lines;
-            eprint!("\r{lines} read ");
+            eprint!("\r{lines} read{TO_THE_END}");
+        }
+    }
+
+    /// Shows a number of packets, and how much of the file that is.
+    pub(super) fn show_part(&mut self, packets: u64, part: Part) {
+        // Another file begins anew.
+        let behind = part.read.checked_sub(self.told_bytes).unwrap_or(PROGRESS_EVERY_BYTES);
+        let is_due = packets >= self.told + PROGRESS_EVERY || behind >= PROGRESS_EVERY_BYTES;
+        if self.is_shown && is_due {
+            (self.told, self.told_bytes) = (packets, part.read);
+            eprint!("\r{packets} packets read, {part}{TO_THE_END}");
         }
     }
 
     /// Makes room for what is told then.
     pub(super) fn end(self) {
         if self.told > 0 {
-            eprint!("\r");
+            eprint!("\r{TO_THE_END}");
+        }
+    }
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.of {
+            Some(of) => {
+                let percent = u128::from(self.read) * 100 / u128::from(of.max(1));
+                write!(out, "{percent} % of {}", size(of))
+            }
+            None => write!(out, "{}", size(self.read)),
         }
     }
 }

@@ -132,13 +132,10 @@ fn next(
     for stream in &mut *streams {
         let Stream { from, found } = stream;
         match from {
-            From::Log(log) => log.fill(found, now)?,
-            From::Packets(packets) => {
-                packets.fill(found, now, &mut |read| progress.show(read))?;
-            }
+            From::Log(log) => log.fill(found, now, progress)?,
+            From::Packets(packets) => packets.fill(found, now, progress)?,
         }
     }
-    progress.show(streams.iter().filter_map(Stream::log).map(|log| log.read).sum());
     let first = |stream: &&mut Stream| stream.found.front().map(|(at, _)| *at);
     let waiting = streams.iter_mut().filter(|stream| !stream.found.is_empty());
     Ok(waiting.min_by_key(first).and_then(|stream| stream.found.pop_front()))
@@ -215,12 +212,17 @@ fn object(entry: &StoredEntry, rule: &str) -> Value {
     let facts = entry.details.iter().chain(&entry.evidence);
     let evidence: serde_json::Map<String, Value> =
         facts.map(|(name, value)| (name.clone(), json!(value))).collect();
-    let is_ours = kind(entry) != "entry";
+    let rule = match entry.kind.as_str() {
+        "offence" | "decision" => Some(rule),
+        // What nobody is blamed for.
+        "anomaly" => Some(entry.text.as_str()),
+        _ => None,
+    };
     json!({
         "at": clock::rfc3339(entry.at),
         "kind": kind(entry),
         "subject": entry.subject.map(|subject| subject.to_string()),
-        "rule": is_ours.then_some(rule),
+        "rule": rule,
         "measure": entry.measure.map(|measure| measure.to_string()),
         "until": entry.until.and_then(clock::end),
         "evidence": evidence,

@@ -9,7 +9,7 @@ use glob::Pattern;
 use portguard_core::{Fact, Timestamp};
 
 use crate::{
-    cli::lines::Lines,
+    cli::lines::{Lines, Progress},
     config::{Config, WatchPlan},
     exit::{Failed, Turn},
     eye::Eye,
@@ -37,6 +37,7 @@ impl Log {
         &mut self,
         found: &mut VecDeque<(Timestamp, Fact)>,
         now: Timestamp,
+        progress: &mut Progress,
     ) -> Result<(), Failed> {
         while found.is_empty() {
             let Some(lines) = &mut self.lines else {
@@ -49,6 +50,7 @@ impl Log {
                 continue;
             };
             self.read += 1;
+            progress.show(self.read);
             let mut take = |at, offence| found.push_back((at, Fact::Offence(offence)));
             self.eye.take(line, None, now, &mut take);
         }

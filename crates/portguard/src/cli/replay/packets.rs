@@ -20,7 +20,7 @@ use portguard_read::{
 
 use crate::{
     anomaly::{PacketEye, packet},
-    cli::lines::Lines,
+    cli::lines::{Lines, Part, Progress},
     config::AnomalyPlan,
     exit::{Failed, Turn},
 };
@@ -54,8 +54,16 @@ struct Seeing {
 }
 
 enum Source {
-    Capture(PathBuf, Box<Capture<'static>>),
+    Capture(Opened),
     Lines(Lines),
+}
+
+/// A capture that is being read.
+struct Opened {
+    path: PathBuf,
+    /// How many bytes it has, if that can be known.
+    size: Option<u64>,
+    capture: Box<Capture<'static>>,
 }
 
 impl Packets {
@@ -78,7 +86,7 @@ impl Packets {
         &mut self,
         found: &mut VecDeque<(Timestamp, Fact)>,
         now: Timestamp,
-        progress: &mut dyn FnMut(u64),
+        progress: &mut Progress,
     ) -> Result<(), Failed> {
         let Self { seeing, stamps, read, passed_over, troubles, .. } = self;
         while found.is_empty() {
@@ -94,7 +102,7 @@ impl Packets {
                 continue;
             };
             let more = match source {
-                Source::Capture(path, capture) => {
+                Source::Capture(Opened { path, size, capture }) => {
                     let mut hand = |frame: Frame<'_>| {
                         *read += 1;
                         let bytes = frame.link.packet(frame.bytes);
@@ -107,10 +115,11 @@ impl Packets {
                         troubles.push(format!("{}: {why}", path.display()));
                         false
                     });
+                    let at = capture.position();
                     if !more && capture.is_cut_off() {
-                        let at = capture.position();
                         troubles.push(format!("{}: it is cut off at byte {at}", path.display()));
                     }
+                    progress.show_part(*read, Part { read: at, of: *size });
                     more
                 }
                 Source::Lines(lines) => {
@@ -120,13 +129,14 @@ impl Packets {
                         *read += 1;
                         seeing.take(&packet, found);
                     }
-                    line.is_some()
+                    let is_line = line.is_some();
+                    progress.show(*read);
+                    is_line
                 }
             };
             if !more {
                 self.source = None;
             }
-            progress(*read);
         }
         Ok(())
     }
@@ -208,16 +218,18 @@ fn open(path: &Path, kind: Kind) -> Result<Source, Failed> {
     if kind != Kind::Capture {
         return Ok(Source::Lines(Lines::open(path)?));
     }
-    let bytes: Box<dyn Read + Send> = if path == Path::new("-") {
-        Box::new(io::stdin())
+    let (bytes, size): (Box<dyn Read + Send>, _) = if path == Path::new("-") {
+        (Box::new(io::stdin()), None)
     } else {
-        Box::new(BufReader::new(File::open(path).map_err(|why| unreadable(path, &why))?))
+        let file = File::open(path).map_err(|why| unreadable(path, &why))?;
+        let size = file.metadata().map_err(|why| unreadable(path, &why))?.len();
+        (Box::new(BufReader::new(file)), Some(size))
     };
     let capture = Capture::new(bytes);
     let capture = capture.map_err(|why| {
         Failed::new(Turn::Usage, format!("cannot read {}: {why}", path.display()))
     })?;
-    Ok(Source::Capture(path.to_owned(), Box::new(capture)))
+    Ok(Source::Capture(Opened { path: path.to_owned(), size, capture: Box::new(capture) }))
 }
 
 fn unreadable(path: &Path, why: &io::Error) -> Failed {
