@@ -1,5 +1,5 @@
 // Coming in: the one-time link, the password, users and tokens, a viewer, signing out here and everywhere.
-import { assert, confirm, eventually, PASSWORD, signIn } from "../lib/browser.mjs";
+import { assert, confirm, PASSWORD, signIn } from "../lib/browser.mjs";
 import { onGuarded, portguard } from "../lib/world.mjs";
 
 export async function story(browser) {
@@ -81,11 +81,12 @@ export async function story(browser) {
   page = await browser.fresh();
   await signIn(browser, "victor", "another long password");
   await browser.go("account");
+  browser.expect(/status of 401 .*\/api\/v1\//);
   await page.getByRole("button", { name: "Sign out everywhere…" }).click();
   await confirm(page, "Sign out everywhere");
   await page.getByRole("heading", { name: "Sign in" }).waitFor();
-  await other.reload();
-  await eventually("the other browser is out too", () => other.getByRole("heading", { name: "Sign in" }).count());
+  assert((await page.getByText("Your session has ended.").count()) === 0, "who signs out knows that");
+  await other.getByText("Your session has ended.").waitFor();
   await context.close();
 
   await signIn(browser);

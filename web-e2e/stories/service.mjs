@@ -26,8 +26,9 @@ export async function story(browser) {
   await confirm(page, "Reload");
   await page.getByText("Read again.").waitFor();
 
-  // No systemd in the lab: the page says so, and the order is refused in words.
+  // No systemd in the lab: the page says so and claims nothing, and the order is refused in words.
   await page.getByText(/systemd does not run/).first().waitFor();
+  assert((await page.getByText("At boot").count()) === 0, "nobody knows what happens at boot");
   browser.expect(/status of 409 .*\/service/);
   const dialog = page.getByRole("dialog");
   for (const name of ["Start", "Restart", "Stop"]) {

@@ -12,16 +12,23 @@ export interface Me {
 /** `undefined` until it is known, null for nobody. */
 export const me = new Store<Me | null | undefined>(undefined);
 
-onSignedOut.call = () => {
-  if (me.value) me.set(null);
-};
+/** Whether a session ended that nobody signed out of: by time, from elsewhere, with a new password. */
+export const ended = new Store(false);
+
+onSignedOut.call = isOver;
+
+function isOver(): void {
+  if (me.value) ended.set(true);
+  me.set(null);
+}
 
 /** Asks who is signed in; a server that does not answer leaves what was known. */
 export async function learnWho(): Promise<void> {
   try {
     me.set((await request("GET", "/auth/me")) as Me);
+    ended.set(false);
   } catch (error) {
-    if (error instanceof Refused && error.status === 401) me.set(null);
+    if (error instanceof Refused && error.status === 401) isOver();
     else throw error;
   }
 }
@@ -38,6 +45,7 @@ export async function useLink(token: string): Promise<void> {
 
 export async function signOut(everywhere: boolean): Promise<void> {
   await request("POST", everywhere ? "/auth/logout-everywhere" : "/auth/logout", {});
+  ended.set(false);
   me.set(null);
 }
 

@@ -36,9 +36,13 @@ export function Service() {
           <Facts
             facts={[
               ["Unit", <code>{value?.unit ?? "…"}</code>],
-              ["State", value?.sub ?? "…"],
-              ["Since", <Time at={value?.since} />],
-              ["At boot", value ? (value.enabled ? "starts by itself" : "does not start by itself") : "…"],
+              ...(value && value.active !== "unknown"
+                ? ([
+                    ["State", value.sub],
+                    ["Since", <Time at={value.since} />],
+                    ["At boot", value.enabled ? "starts by itself" : "does not start by itself"],
+                  ] as [string, preact.ComponentChildren][])
+                : []),
             ]}
           />
           {mayOrder && <Orders renew={renew} />}

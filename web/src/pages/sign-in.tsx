@@ -2,7 +2,8 @@
 import { useEffect, useState } from "preact/hooks";
 import type { Problem } from "../api.gen";
 import { problemOf } from "../lib/api";
-import { signIn, useLink } from "../lib/session";
+import { ended, signIn, useLink } from "../lib/session";
+import { useStore } from "../lib/store";
 import { Icon } from "../ui/Icon";
 import { Field, Trouble } from "../ui/part";
 
@@ -11,6 +12,7 @@ export function SignIn() {
   const [password, setPassword] = useState("");
   const [problem, setProblem] = useState<Problem>();
   const [busy, setBusy] = useState(false);
+  const isOver = useStore(ended);
   const submit = async (event: Event) => {
     event.preventDefault();
     setBusy(true);
@@ -25,6 +27,12 @@ export function SignIn() {
   };
   return (
     <Door title="Sign in">
+      {isOver && (
+        <p class="note" role="status">
+          <Icon sign="wait" />
+          <span>Your session has ended. Sign in to go on where you were.</span>
+        </p>
+      )}
       <form class="stack" onSubmit={(event) => void submit(event)}>
         <Field label="User">
           <input name="username" autocomplete="username" required value={user} spellcheck={false} onInput={(event) => setUser(event.currentTarget.value)} />
