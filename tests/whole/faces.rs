@@ -7,7 +7,7 @@ use std::fs;
 
 use lab::Pages;
 
-use crate::story::Story;
+use crate::{share::Tale, story::Story};
 
 /// A trap, and nothing else that is not usual.
 const PLAIN: &str = "[[traps]]\nports = [\"23\"]\n[protect]\nssh_peers = false\n";
@@ -16,6 +16,28 @@ fn check(configuration: &str, story: &str, words: &[&str]) {
     let Story { mut daemon, lab } = Story::new(configuration);
     let mut pages = Pages::start(&lab, &daemon);
     pages.tell(&lab, &mut daemon, story, words);
+}
+
+/// Looks at every page, each with something on it.
+fn check_looks(size: &str, scheme: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("auth.log");
+    fs::write(&log, "").unwrap();
+    let log = log.display().to_string();
+    let mut tale = Tale::with(&watching(&log));
+    tale.provider.say("https://abc123.lhr.example\n");
+    let Story { daemon, lab } = &mut tale.story;
+    let mut pages = Pages::start(lab, daemon);
+    pages.tell(lab, daemon, "looks", &[size, scheme, &log]);
+}
+
+/// A watch and a standing scan, beside the trap.
+fn watching(log: &str) -> String {
+    format!(
+        "{PLAIN}[[watch]]\nname = \"sshd\"\nrule = \"sshd\"\nfiles = [\"{log}\"]\nhowmany = 5\n\
+         within = \"10m\"\n[[scan]]\nrule = \"blocked\"\ntype = \"tcp\"\nhowmany = 500\n\
+         within = \"30m\"\nset = \"throttle-hard\"\nremove_after = \"1h\"\n"
+    )
 }
 
 #[test]
@@ -47,12 +69,7 @@ fn traps_and_watches_show_their_catch_and_rules_are_tried() {
     let log = folder.path().join("auth.log");
     fs::write(&log, "").unwrap();
     let log = log.display().to_string();
-    let configuration = format!(
-        "{PLAIN}[[watch]]\nname = \"sshd\"\nrule = \"sshd\"\nfiles = [\"{log}\"]\nhowmany = 5\n\
-         within = \"10m\"\n[[scan]]\nrule = \"blocked\"\ntype = \"tcp\"\nhowmany = 500\n\
-         within = \"30m\"\nset = \"throttle-hard\"\nremove_after = \"1h\"\n"
-    );
-    check(&configuration, "traps", &[&log]);
+    check(&watching(&log), "traps", &[&log]);
 }
 
 #[test]
@@ -79,7 +96,24 @@ fn the_service_is_paused_resumed_and_reloaded() {
 
 #[test]
 fn a_port_is_shared_and_the_provider_s_refusal_told() {
-    check(PLAIN, "share", &[]);
+    let mut tale = Tale::with(PLAIN);
+    tale.provider.say("https://abc123.lhr.example\n");
+    let said = tale.provider.said().display().to_string();
+    let Story { daemon, lab } = &mut tale.story;
+    let mut pages = Pages::start(lab, daemon);
+    pages.tell(lab, daemon, "share", &[&said]);
+    // A share goes on; then the provider is back with another key, as an impostor would be.
+    tale.provider.down();
+    tale.provider.new_key("ed25519");
+    tale.provider.up();
+    tale.wait_for_state("refused");
+    let Story { daemon, lab } = &mut tale.story;
+    pages.tell(lab, daemon, "impostor", &[]);
+}
+
+#[test]
+fn a_page_whose_session_ends_asks_for_the_password() {
+    check(&format!("{PLAIN}[web]\nsession = \"8s\"\n"), "session", &[]);
 }
 
 #[test]
@@ -101,25 +135,25 @@ fn the_pages_are_walked_without_a_mouse() {
 
 #[test]
 fn no_page_has_barriers_or_scrolls_sideways_on_a_desk_in_light() {
-    check(PLAIN, "looks", &["desktop", "light"]);
+    check_looks("desktop", "light");
 }
 
 #[test]
 fn no_page_has_barriers_or_scrolls_sideways_on_a_desk_in_dark() {
-    check(PLAIN, "looks", &["desktop", "dark"]);
+    check_looks("desktop", "dark");
 }
 
 #[test]
 fn no_page_has_barriers_or_scrolls_sideways_on_a_phone_in_light() {
-    check(PLAIN, "looks", &["phone", "light"]);
+    check_looks("phone", "light");
 }
 
 #[test]
 fn no_page_has_barriers_or_scrolls_sideways_on_a_phone_in_dark() {
-    check(PLAIN, "looks", &["phone", "dark"]);
+    check_looks("phone", "dark");
 }
 
 #[test]
 fn no_page_scrolls_sideways_on_the_narrowest_phone() {
-    check(PLAIN, "looks", &["narrow", "light"]);
+    check_looks("narrow", "light");
 }

@@ -1,7 +1,7 @@
 //! Ports are shared through a provider, a real OpenSSH server: the address is read, traffic passes,
 //! what breaks is mended, who is not to be trusted is refused, and what ends leaves nothing behind.
 
-mod provider;
+pub(crate) mod provider;
 mod refused;
 
 use std::{fs, thread};
@@ -20,9 +20,9 @@ const AFAR: u16 = 8000;
 const SERVICE: &str = "127.0.0.1:8080";
 
 /// A guarded host with a service, and a provider.
-struct Tale {
-    story: Story,
-    provider: Provider,
+pub(crate) struct Tale {
+    pub(crate) story: Story,
+    pub(crate) provider: Provider,
     _service: Running,
 }
 
@@ -33,7 +33,7 @@ impl Tale {
     }
 
     /// The same with more configuration.
-    fn with(configuration: &str) -> Self {
+    pub(crate) fn with(configuration: &str) -> Self {
         let lab = Lab::new();
         let provider = Provider::start(&lab);
         Self::at(lab, provider, configuration)
@@ -70,7 +70,7 @@ impl Tale {
         self.story.json(&["share", "list"]).as_array().unwrap().first().cloned().unwrap_or_default()
     }
 
-    fn wait_for_state(&self, state: &str) {
+    pub(crate) fn wait_for_state(&self, state: &str) {
         let what = format!("the share is {state}");
         eventually(&what, LONG, || (self.row()["state"] == state).then_some(()));
     }

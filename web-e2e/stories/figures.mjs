@@ -21,11 +21,14 @@ export async function story(browser, bans) {
   const tables = [];
   await browser.go("offenders");
   await page.locator("tbody tr").nth(49).waitFor();
-  for (const column of ["Subject", "Ends", "Since", "Subject", "Ends"]) {
-    const first = await page.locator("tbody tr").first().innerText();
+  const bySubject = page.getByRole("button", { name: "Subject", exact: true });
+  await Promise.all([page.waitForResponse(/\/table\/holds/), bySubject.click()]);
+  // No two subjects are alike: in the other direction there is always another one in front.
+  for (let i = 0; i < TIMES; i += 1) {
+    const first = await page.locator("tbody a.code").first().innerText();
     const began = Date.now();
-    await page.getByRole("button", { name: column, exact: true }).click();
-    await page.waitForFunction((old) => document.querySelector("tbody tr")?.innerText !== old, first, { polling: "raf" });
+    await bySubject.click();
+    await page.waitForFunction((old) => document.querySelector("tbody a.code")?.innerText !== old, first, { polling: "raf" });
     tables.push(Date.now() - began);
   }
   await figure("table of all bans sorted anew", middle(tables), "ms");

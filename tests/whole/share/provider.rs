@@ -52,7 +52,7 @@ impl Provider {
             provider.host.cover(Path::new(&format!("/etc/{file}")), &own);
         }
         provider.write("said", BANNER);
-        let said = provider.path("said");
+        let said = provider.said();
         // It reads on for as long as the session lives that started it.
         provider.write(
             "shell",
@@ -110,8 +110,13 @@ impl Provider {
 
     /// Prints more, in this and every later session.
     pub(crate) fn say(&self, text: &str) {
-        let file = fs::File::options().append(true).open(self.path("said"));
+        let file = fs::File::options().append(true).open(self.said());
         file.unwrap().write_all(text.as_bytes()).unwrap();
+    }
+
+    /// Returns the file whose text it prints, and goes on to print as it grows.
+    pub(crate) fn said(&self) -> PathBuf {
+        self.path("said")
     }
 
     /// Prints this alone in every later session.
