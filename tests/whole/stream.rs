@@ -1,6 +1,6 @@
 //! What faces are told without asking.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use lab::{deadline::PATIENCE, running::Running, wiring::GUARDED_V4};
 use serde_json::Value;
@@ -9,10 +9,6 @@ use crate::{
     face::Face,
     story::{Story, wait_for},
 };
-
-/// From the cause to the screen. Built for debugging and beside other tests everything takes a
-/// multiple of what it takes on a host, where this is 200 ms.
-const SOON: Duration = Duration::from_secs(2);
 
 /// How many may listen at once: `MOST_STREAMS` of the daemon.
 const PLACES: usize = 32;
@@ -59,13 +55,11 @@ impl Listener {
 }
 
 #[test]
-fn a_ban_is_told_soon_with_its_packets_and_the_status() {
+fn a_ban_is_told_with_its_packets_and_the_status() {
     let story = Story::new("[[traps]]\nports = [\"23\"]\n");
     let listener = Listener::new(&story);
-    let began = Instant::now();
     story.touch("10.77.0.2", GUARDED_V4, 23);
     let told = listener.next_of("entry", |entry| entry["kind"] == "decision");
-    assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
     assert_eq!((&told["subject"], &told["measure"]), (&"10.77.0.2".into(), &"ban".into()));
     assert!(told["id"].as_i64().unwrap() > 0, "{told}");
 
