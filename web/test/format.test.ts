@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { addressOf, bytes, countdown, distance, endpoint, many, span } from "../src/lib/format";
+import { addressOf, bytes, countdown, distance, endpoint, many, span, sum, withMoments } from "../src/lib/format";
 
 test("lengths of time have their two largest units", () => {
   expect([0, 59, 60, 3_661, 90_000, 31_536_000].map(span)).toEqual(["0 s", "59 s", "1 min", "1 h 1 min", "1 d 1 h", "1 y"]);
@@ -7,6 +7,16 @@ test("lengths of time have their two largest units", () => {
 
 test("moments are told by their distance", () => {
   expect([1, 5, 90, -7_300].map((seconds) => distance(0, seconds * 1000))).toEqual(["just now", "5 s ago", "1 min ago", "in 2 h"]);
+});
+
+test("what was not counted is no zero", () => {
+  expect([sum([]), sum([null, null]), sum([null, 0]), sum([1, null, 2])]).toEqual([null, null, 0, 3]);
+});
+
+test("moments within a text are written as all others", () => {
+  const told = withMoments("10.77.0.2 until 2026-11-28T21:44:24.846Z");
+  expect(told).toMatch(/^10\.77\.0\.2 until 28 Nov 2026, \d\d:44:24$/);
+  expect(withMoments("no moment: 2026-11-28")).toBe("no moment: 2026-11-28");
 });
 
 test("a countdown never falls below zero", () => {

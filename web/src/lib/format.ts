@@ -9,6 +9,12 @@ export function count(value: number): string {
   return WHOLE.format(value);
 }
 
+/** Returns the sum of what was counted; null if nothing was. */
+export function sum(values: (number | null)[]): number | null {
+  const counted = values.filter((value) => value !== null);
+  return counted.length === 0 ? null : counted.reduce((all, value) => all + value, 0);
+}
+
 /** Returns a number in at most five characters, for places that are small: `12.3K`. */
 export function short(value: number): string {
   return value < 10_000 ? WHOLE.format(value) : SHORT.format(value);
@@ -71,6 +77,11 @@ export function distance(at: number, now: number): string {
 export function exact(at: string | number): string {
   const date = new Date(at);
   return Number.isNaN(date.getTime()) ? String(at) : EXACT.format(date);
+}
+
+/** Returns a text of the guard with its moments (RFC 3339) as everywhere else on the pages. */
+export function withMoments(text: string): string {
+  return text.replace(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z/g, exact);
 }
 
 export function clockTime(at: string | number): string {

@@ -2,7 +2,7 @@
 import { useMemo } from "preact/hooks";
 import type { Entry, History, Ranked, Source, Status } from "../api.gen";
 import { ask } from "../lib/api";
-import { bytes, count, many, short, span } from "../lib/format";
+import { bytes, count, many, short, span, sum } from "../lib/format";
 import { told } from "../lib/live";
 import { link, place, refine, storyOf } from "../lib/route";
 import { useMayOrder } from "../lib/session";
@@ -182,7 +182,10 @@ function PacketsChart({ history, words }: { history: History | undefined; words:
 }
 
 function inWords(what: string, words: string, lines: Line[]): string {
-  const sums = lines.map((line) => `${count(line.values.reduce<number>((sum, value) => sum + (value ?? 0), 0))} ${line.label}`);
+  const sums = lines.map((line) => {
+    const total = sum(line.values);
+    return total === null ? `${line.label} not counted yet` : `${count(total)} ${line.label}`;
+  });
   return `Line chart of ${what} in the last ${words}: ${sums.join(", ")}`;
 }
 

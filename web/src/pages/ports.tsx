@@ -1,7 +1,7 @@
 // Who listens where, what can be reached from outside and why; and what can be done about it.
 import type { Door, PortRow, Ruling } from "../api.gen";
 import { ask } from "../lib/api";
-import { count } from "../lib/format";
+import { count, withMoments } from "../lib/format";
 import { told } from "../lib/live";
 import { place, refine } from "../lib/route";
 import { useMayOrder } from "../lib/session";
@@ -134,7 +134,7 @@ function columns(mayOrder: boolean): Column<PortRow>[] {
       cell: (row) => (
         <>
           {row.why}
-          {row.open_for.length > 0 && <span class="block faint">open for {row.open_for.join(", ")}</span>}
+          {row.open_for.length > 0 && <span class="block faint">open for {row.open_for.map(withMoments).join(", ")}</span>}
           {row.rate && <span class="block faint">at most {row.rate} from each source</span>}
         </>
       ),

@@ -42,8 +42,14 @@ export function Share() {
 function One({ share, mayOrder }: { share: Shared; mayOrder: boolean }) {
   return (
     <Card title={`tcp/${share.port}`} actions={<Chip tone={TONES[share.state] ?? "calm"}>{share.state}</Chip>}>
-      {share.detail && <p class="muted">{share.detail}</p>}
-      {share.hint && <p>{share.hint}</p>}
+      {share.state === "refused" ? (
+        <Trouble problem={{ error: share.detail ?? "the provider was not taken", hint: share.hint, kind: "refused" }} />
+      ) : (
+        <>
+          {share.detail && <p class="muted">{share.detail}</p>}
+          {share.hint && <p>{share.hint}</p>}
+        </>
+      )}
       {share.url && (
         <p class="row">
           <a class="code grow" href={safe(share.url)} target="_blank" rel="noreferrer noopener">

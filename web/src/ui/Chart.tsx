@@ -2,7 +2,7 @@
 import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
-import { exact, short } from "../lib/format";
+import { exact, short, sum } from "../lib/format";
 import { theme } from "./theme";
 
 export interface Line {
@@ -70,13 +70,17 @@ export function Chart({ label, times, lines }: Props) {
               <line x1="0" y1="4" x2="24" y2="4" style={{ stroke: `var(${line.colour})` }} stroke-width="3" stroke-dasharray={line.dash?.join(" ")} />
             </svg>
             {line.label}
-            <strong>{short(line.values.reduce<number>((sum, value) => sum + (value ?? 0), 0))}</strong>
+            <strong>{inShort(sum(line.values))}</strong>
           </span>
         ))}
       </figcaption>
       <div ref={frame} class="plot" role="img" aria-label={label} />
     </figure>
   );
+}
+
+function inShort(total: number | null): string {
+  return total === null ? "–" : short(total);
 }
 
 function options(holder: HTMLElement, lines: Line[]): uPlot.Options {
