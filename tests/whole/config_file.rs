@@ -11,7 +11,7 @@ use crate::{
     story::{Story, wait_for},
 };
 
-const CLOSED: &str = "# mine\n[guard]\nposture = \"closed\"\nconfirm = \"2s\"\n";
+const CLOSED: &str = "# mine\n[guard]\nposture = \"closed\"\nconfirm = \"5s\"\n";
 
 fn text(story: &Story) -> String {
     fs::read_to_string(story.daemon.config()).unwrap()
@@ -40,7 +40,7 @@ fn the_file_is_shown_checked_and_edited() {
     let check = |text: &str| viewer.post("/v1/config/check", &json!({ "text": text })).good();
     let good = check(CLOSED);
     assert_eq!((&good["mistakes"], &good["warnings"]), (&json!([]), &json!([])), "{good}");
-    assert_eq!(good["values"], json!({ "guard": { "posture": "closed", "confirm": "2s" } }));
+    assert_eq!(good["values"], json!({ "guard": { "posture": "closed", "confirm": "5s" } }));
     let bad = check("[guard]\nposture = \"ajar\"\n[ports]\nfolow = 1\n");
     let mistakes = bad["mistakes"].as_array().unwrap();
     let places: Vec<_> = mistakes.iter().map(|one| (&one["line"], &one["key"])).collect();
@@ -57,7 +57,7 @@ fn the_file_is_shown_checked_and_edited() {
         viewer.post("/v1/config/edit", &json!({ "text": CLOSED, "key": key, "value": value }))
     };
     let edited = edit("guard.confirm", json!("1m")).good();
-    assert_eq!(edited["text"], CLOSED.replace("2s", "1m"));
+    assert_eq!(edited["text"], CLOSED.replace("5s", "1m"));
     assert_eq!(edit("guard", json!(null)).good()["text"], "");
     assert_eq!(edit("guard.posture.x", json!(1)).code, 400);
     let schema = viewer.get("/v1/config/schema").good();
@@ -133,7 +133,7 @@ fn a_change_of_a_change_that_waits_goes_back_to_what_was_before_both() {
 
 #[test]
 fn a_confirmed_change_and_somebody_elses_text_stay() {
-    let patient = CLOSED.replace("2s", "1h");
+    let patient = CLOSED.replace("5s", "1h");
     let story = Story::new(&patient);
     let _ssh = ssh(&story);
     let alice = Face::operator(&story, "alice");

@@ -69,4 +69,6 @@ fn a_process_that_asks_many_peers_is_told_of() {
     let pairs = told["evidence"].as_array().unwrap();
     let is = |name: &str, value: &str| pairs.iter().any(|pair| pair[0] == name && pair[1] == value);
     assert!(is("process", "nmap") && is("user", "root") && is("severity", "medium"), "{told}");
+    let program = pairs.iter().find(|pair| pair[0] == "program").expect("its executable");
+    assert!(program[1].as_str().unwrap().ends_with("/nmap"), "{told}");
 }

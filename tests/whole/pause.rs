@@ -67,7 +67,7 @@ fn a_pause_ends_by_itself_though_the_daemon_is_dead() {
     let mut story = Story::new("");
     let _server = story.serve(8080);
     story.order(&["ban", PEER]);
-    story.order(&["pause", "--for", "3s"]);
+    story.order(&["pause", "--for", "5s"]);
     story.daemon.kill9();
     assert!(reaches(&story, PEER));
     wait_for("the kernel to end the pause", || !reaches(&story, PEER));

@@ -129,7 +129,7 @@ fn a_service_is_opened_by_name_for_a_while_and_closed_again() {
     let story = Story::new(&format!("{CLOSED}follow = \"none\"\n{services}"));
     let _servers = [7000, 7001].map(|port| story.serve(port));
     assert!(!story.connects(PEER, GUARDED_V4, 7001));
-    story.order(&["open", "game", "--for", "2s"]);
+    story.order(&["open", "game", "--for", "5s"]);
     assert!(story.connects(PEER, GUARDED_V4, 7001));
     assert_eq!(story.json(&["list", "open"]).as_array().unwrap().len(), 3);
     story.wait_for_line("tcp/7000-7001 udp/7000 no longer opened: its time is over");

@@ -5,7 +5,7 @@ use lab::{running::Running, wiring::GUARDED_V4};
 use crate::story::{Story, wait_for};
 
 const PEER: &str = "10.77.0.2";
-const SOON: &str = "[guard]\nconfirm = \"2s\"\n[ports]\nalways = []\nfollow = \"none\"\n";
+const SOON: &str = "[guard]\nconfirm = \"5s\"\n[ports]\nalways = []\nfollow = \"none\"\n";
 const LATE: &str = "[guard]\nconfirm = \"1h\"\n[ports]\nalways = []\nfollow = \"none\"\n";
 
 fn posture(story: &Story) -> String {
@@ -101,7 +101,7 @@ fn a_lockdown_is_undone_by_rollback() {
 
 #[test]
 fn the_way_in_is_closed_for_a_while_only() {
-    let story = Story::new("[guard]\nconfirm = \"2s\"\n");
+    let story = Story::new("[guard]\nconfirm = \"5s\"\n");
     let _ssh = ssh(&story);
     story.wait_for_reach("tcp/22", "open always");
     story.order(&["close", "ssh"]);
@@ -112,7 +112,7 @@ fn the_way_in_is_closed_for_a_while_only() {
 
 #[test]
 fn a_configuration_that_takes_the_way_in_away_rolls_back() {
-    let closed = "[guard]\nposture = \"closed\"\nconfirm = \"2s\"\n";
+    let closed = "[guard]\nposture = \"closed\"\nconfirm = \"5s\"\n";
     let worse = format!("{closed}[ports]\nalways = []\n");
     let mut story = Story::new(closed);
     let _ssh = ssh(&story);
@@ -130,7 +130,7 @@ fn a_configuration_that_takes_the_way_in_away_rolls_back() {
 
 #[test]
 fn a_configuration_that_waits_is_undone_though_the_daemon_was_killed_meanwhile() {
-    let closed = "[guard]\nposture = \"closed\"\nconfirm = \"2s\"\n";
+    let closed = "[guard]\nposture = \"closed\"\nconfirm = \"5s\"\n";
     let mut story = Story::new(closed);
     let _ssh = ssh(&story);
     story.wait_for_reach("tcp/22", "open always");

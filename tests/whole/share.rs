@@ -302,7 +302,7 @@ fn a_share_ends_by_itself() {
     let tale = Tale::new();
     tale.provider.say("https://abc.lhr.example\n");
     assert!(
-        tale.story.json(&["share", "8080", "--for", "3s"])["seconds_left"].as_u64().unwrap() <= 3
+        tale.story.json(&["share", "8080", "--for", "5s"])["seconds_left"].as_u64().unwrap() <= 5
     );
     tale.story.wait_for_line("tcp/8080 is no longer shared through tunnel: its time is over");
     wait_for("the thread to end", || tale.threads() == 0);
