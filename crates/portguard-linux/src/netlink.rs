@@ -38,7 +38,7 @@ fn dump_once<T>(socket: &Socket, request: &T) -> io::Result<Option<Vec<T>>>
 where
     T: NetlinkSerializable + NetlinkDeserializable + Clone,
 {
-    send(socket, request, NLM_F_REQUEST | NLM_F_DUMP)?;
+    request_with(socket, request, NLM_F_REQUEST | NLM_F_DUMP)?;
     let mut found = Vec::new();
     let mut interrupted = false;
     loop {
@@ -75,7 +75,7 @@ where
     T: NetlinkSerializable + NetlinkDeserializable + Clone,
 {
     let socket = connected(protocol)?;
-    send(&socket, request, NLM_F_REQUEST)?;
+    request_with(&socket, request, NLM_F_REQUEST)?;
     let (datagram, _) = socket.recv_from_full()?;
     match messages::<T>(&datagram).into_iter().next().map(|message| message.payload) {
         Some(NetlinkPayload::InnerMessage(inner)) => Ok(inner),
@@ -84,7 +84,20 @@ where
     }
 }
 
-fn send<T: NetlinkSerializable + Clone>(
+/// Sends a message as it is, and does not wait for an answer.
+///
+/// # Errors
+/// When the kernel does not take it.
+pub(crate) fn send<T: NetlinkSerializable>(
+    socket: &Socket,
+    message: &NetlinkMessage<T>,
+) -> io::Result<()> {
+    let mut bytes = vec![0; message.buffer_len()];
+    message.serialize(&mut bytes);
+    socket.send(&bytes, 0).map(drop)
+}
+
+fn request_with<T: NetlinkSerializable + Clone>(
     socket: &Socket,
     request: &T,
     flags: u16,
@@ -93,9 +106,7 @@ fn send<T: NetlinkSerializable + Clone>(
     header.flags = flags;
     let mut message = NetlinkMessage::new(header, NetlinkPayload::InnerMessage(request.clone()));
     message.finalize();
-    let mut bytes = vec![0; message.buffer_len()];
-    message.serialize(&mut bytes);
-    socket.send(&bytes, 0).map(drop)
+    send(socket, &message)
 }
 
 /// Returns whether something can be read from `socket` within `limit`; a zero limit only looks.

@@ -176,9 +176,7 @@ fn read_logged(attributes: &[PacketNla]) -> Option<LoggedPacket> {
 }
 
 fn configure(socket: &Socket, request: &NetlinkMessage<NetfilterMessage>) -> io::Result<()> {
-    let mut bytes = vec![0; request.buffer_len()];
-    request.serialize(&mut bytes);
-    socket.send(&bytes, 0)?;
+    netlink::send(socket, request)?;
     // The group's first packets may come before the answer; they are not missed.
     while netlink::is_heard_within(socket, ANSWER_LIMIT)? {
         let (datagram, _) = socket.recv_from_full()?;

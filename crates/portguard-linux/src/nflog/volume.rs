@@ -193,9 +193,7 @@ impl VolumeReader {
             let option = vec![ConfigNla::QThresh(packets)];
             let mut request = config_request(NetfilterProtoFamily::Unspec, *group, option);
             request.header.flags = NLM_F_REQUEST;
-            let mut bytes = vec![0; request.buffer_len()];
-            request.serialize(&mut bytes);
-            self.socket.send(&bytes, 0)?;
+            netlink::send(&self.socket, &request)?;
         }
         Ok(())
     }
