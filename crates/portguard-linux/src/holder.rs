@@ -6,14 +6,10 @@ use std::{
     path::Path,
 };
 
-use netlink_packet_sock_diag::{
-    SockDiagMessage,
-    inet::{ExtensionFlags, InetRequest, SocketId, StateFlags, nlas::Nla},
-};
-use netlink_sys::protocols::NETLINK_SOCK_DIAG;
+use netlink_packet_sock_diag::inet::{ExtensionFlags, StateFlags, nlas::Nla};
 use portguard_core::{Port, Protocol};
 
-use crate::netlink;
+use crate::sock_diag;
 
 /// A socket that waits for packets or connections, or a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,31 +88,19 @@ fn is_in_the_way(held: &Held, ours: IpAddr) -> bool {
 }
 
 fn sockets(protocol: Protocol, states: &StateFlags) -> io::Result<Vec<Held>> {
-    let mut found = Vec::new();
-    for (family, socket_id) in
-        [(libc::AF_INET, SocketId::new_v4()), (libc::AF_INET6, SocketId::new_v6())]
-    {
-        let request = SockDiagMessage::InetRequest(InetRequest {
-            family: u8::try_from(family).map_err(io::Error::other)?,
-            protocol: protocol.number(),
-            extensions: ExtensionFlags::empty(),
-            states: states.clone(),
-            socket_id,
-        });
-        for message in netlink::dump(NETLINK_SOCK_DIAG, &request)? {
-            let SockDiagMessage::InetResponse(response) = message else { continue };
-            let id = &response.header.socket_id;
-            found.push(Held {
-                port: Port { protocol, number: id.source_port },
-                address: id.source_address,
-                peer: id.destination_address.to_canonical(),
-                peer_port: id.destination_port,
-                v6_only: response.nlas.contains(&Nla::SkV6Only(true)),
-                inode: u64::from(response.header.inode),
-            });
+    let sockets = sock_diag::sockets(protocol, states, &ExtensionFlags::empty())?;
+    let held = sockets.into_iter().map(|socket| {
+        let id = &socket.header.socket_id;
+        Held {
+            port: Port { protocol, number: id.source_port },
+            address: id.source_address,
+            peer: id.destination_address.to_canonical(),
+            peer_port: id.destination_port,
+            v6_only: socket.nlas.contains(&Nla::SkV6Only(true)),
+            inode: u64::from(socket.header.inode),
         }
-    }
-    Ok(found)
+    });
+    Ok(held.collect())
 }
 
 /// Returns the process that has the socket with this inode open.

@@ -17,6 +17,7 @@ pub mod nft;
 pub mod packet_socket;
 pub mod privilege;
 pub mod report;
+mod sock_diag;
 pub mod tail;
 pub mod traffic;
 pub mod trap;

@@ -2,14 +2,10 @@
 
 use std::{collections::BTreeSet, fs, io, net::SocketAddr};
 
-use netlink_packet_sock_diag::{
-    SockDiagMessage,
-    inet::{ExtensionFlags, InetRequest, SocketId, StateFlags, nlas::Nla},
-};
-use netlink_sys::protocols::NETLINK_SOCK_DIAG;
+use netlink_packet_sock_diag::inet::{ExtensionFlags, InetResponse, StateFlags, nlas::Nla};
 use portguard_core::{Owner, Protocol};
 
-use crate::{listener::owners_of, netlink};
+use crate::{listener::owners_of, sock_diag};
 
 /// A TCP connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,54 +67,43 @@ pub fn conversations(most: usize) -> io::Result<(Vec<Conversation>, usize)> {
     let states = StateFlags::all() & !StateFlags::CLOSE;
     let mut listening = BTreeSet::new();
     let (mut found, mut more): (Vec<Conversation>, usize) = (Vec::new(), 0);
-    for (family, socket_id) in
-        [(libc::AF_INET, SocketId::new_v4()), (libc::AF_INET6, SocketId::new_v6())]
-    {
-        let request = SockDiagMessage::InetRequest(InetRequest {
-            family: u8::try_from(family).map_err(io::Error::other)?,
-            protocol: Protocol::Tcp.number(),
-            extensions: ExtensionFlags::INFO,
-            states: states.clone(),
-            socket_id,
-        });
-        for message in netlink::dump(NETLINK_SOCK_DIAG, &request)? {
-            let SockDiagMessage::InetResponse(response) = message else { continue };
-            let header = &response.header;
-            let id = &header.socket_id;
-            if header.state == LISTENS {
-                listening.insert(id.source_port);
-                continue;
-            }
-            let peer = SocketAddr::new(id.destination_address.to_canonical(), id.destination_port);
-            if peer.ip().is_loopback() {
-                continue;
-            }
-            if found.len() >= most {
-                more += 1;
-                continue;
-            }
-            let bytes = response.nlas.iter().find_map(|one| match one {
-                Nla::TcpInfo(info) => Some((number(info, RECEIVED)?, number(info, ACKED)?)),
-                _ => None,
-            });
-            let (received, sent) = bytes.unwrap_or_default();
-            found.push(Conversation {
-                cookie: u64::from_ne_bytes(id.cookie),
-                local: SocketAddr::new(id.source_address.to_canonical(), id.source_port),
-                peer,
-                state: STATES.get(usize::from(header.state)).copied().unwrap_or(STATES[0]),
-                is_outbound: true,
-                received,
-                sent,
-                inode: u64::from(header.inode),
-                user: header.uid,
-            });
+    for socket in sock_diag::sockets(Protocol::Tcp, &states, &ExtensionFlags::INFO)? {
+        let id = &socket.header.socket_id;
+        if socket.header.state == LISTENS {
+            listening.insert(id.source_port);
+        } else if id.destination_address.to_canonical().is_loopback() {
+            // This host with itself.
+        } else if found.len() >= most {
+            more += 1;
+        } else {
+            found.push(conversation(&socket));
         }
     }
     for one in &mut found {
         one.is_outbound = !listening.contains(&one.local.port());
     }
     Ok((found, more))
+}
+
+/// Returns a connection; who asked for it is not known from its socket alone.
+fn conversation(socket: &InetResponse) -> Conversation {
+    let (header, id) = (&socket.header, &socket.header.socket_id);
+    let bytes = socket.nlas.iter().find_map(|one| match one {
+        Nla::TcpInfo(info) => Some((number(info, RECEIVED)?, number(info, ACKED)?)),
+        _ => None,
+    });
+    let (received, sent) = bytes.unwrap_or_default();
+    Conversation {
+        cookie: u64::from_ne_bytes(id.cookie),
+        local: SocketAddr::new(id.source_address.to_canonical(), id.source_port),
+        peer: SocketAddr::new(id.destination_address.to_canonical(), id.destination_port),
+        state: STATES.get(usize::from(header.state)).copied().unwrap_or(STATES[0]),
+        is_outbound: true,
+        received,
+        sent,
+        inode: u64::from(header.inode),
+        user: header.uid,
+    }
 }
 
 /// Returns the owners of connections by their inode numbers; those that can not be told are left out.
