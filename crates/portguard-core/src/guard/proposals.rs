@@ -1,13 +1,13 @@
 //! What follows from anomalies: rules proposed, accepted, dismissed, or in force at once.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use crate::{
-    Anomaly, Author, Evidence, Grade, Ladder, Measure, Note, Proposal, Record, Respond, Span,
-    Strength, Subject, Timestamp, Until,
+    Anomaly, Author, Command, Evidence, Grade, Ladder, Measure, Note, Proposal, Record, Respond,
+    Span, Strength, Subject, Timestamp, Until,
 };
 
-use super::{Done, Guard, Refusal, roll::Hold};
+use super::{Done, Guard, Refusal};
 
 /// The proposals, by their numbers.
 #[derive(Clone, Debug, Default)]
@@ -114,11 +114,9 @@ impl Guard {
         else {
             return Err(Refusal::no_proposal(id));
         };
-        let Proposal { subject, measure, ports, span, origin, .. } = proposal;
-        let ports = (!ports.is_empty()).then(|| Arc::new(ports));
-        let (since, until, reason) = (now, Until::after(span, now), origin);
-        let hold = Hold { since, until, nth_ban: 0, author, reason, ports, generation: 0 };
-        let done = self.hold_as_asked(measure, subject, hold, now)?;
+        let Proposal { subject, measure, ports, span, origin: reason, .. } = proposal;
+        let order = Command::Hold { measure, subject, ports, span, reason, author };
+        let done = self.handle_command(order, now)?;
         self.forget_proposal(id);
         Ok(done)
     }
@@ -202,10 +200,10 @@ fn end_of_span(span: Span, now: Timestamp) -> Timestamp {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::{sync::Arc, time::Duration};
 
     use super::*;
-    use crate::{Caps, Command, Event, Fact, Growth, List, Offence, Severity};
+    use crate::{Caps, Event, Fact, Growth, List, Offence, Severity};
 
     fn ladder() -> Arc<Ladder> {
         Arc::new(Ladder {
@@ -291,6 +289,21 @@ mod tests {
         assert!(guard.handle_command(accept(1), seconds(3)).is_err());
         guard.handle_timeout(seconds(104));
         assert_eq!(held(&guard, List::Ban), 0);
+    }
+
+    #[test]
+    fn a_rule_that_is_refused_by_then_is_journalled_and_goes_on_waiting() {
+        let mut guard = guard();
+        find(&mut guard, "203.0.113.7", Grade::Handshake, Respond::Propose, 1);
+        let known = ("203.0.113.7".parse().unwrap(), "gateway".into());
+        let protected = Fact::Protected([known].into());
+        guard.handle_event(Event { at: seconds(2), fact: protected }, seconds(2));
+        std::iter::from_fn(|| guard.poll_record()).for_each(drop);
+        let accept = Command::Accept { id: 1, author: Author::Operator(0) };
+        assert!(guard.handle_command(accept, seconds(3)).is_err());
+        let records = std::iter::from_fn(|| guard.poll_record());
+        let notes = records.filter(|one| format!("{one:?}").contains("Refused"));
+        assert_eq!((notes.count(), guard.proposals().len()), (1, 1));
     }
 
     #[test]
