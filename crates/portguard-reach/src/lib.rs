@@ -1,6 +1,8 @@
-//! What leaves the host or comes from afar: sharing a port through an SSH reverse tunnel.
+//! What leaves the host or comes from afar: sharing a port through an SSH reverse tunnel, the signed
+//! control file, and the keys of those who may order something.
 //!
 //! Everything here reads bytes that strangers wrote: buffers are bounded, nothing is believed that
 //! was not checked. It knows nothing of the guard and of the daemon.
 
+pub mod key;
 pub mod share;

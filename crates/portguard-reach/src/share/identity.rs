@@ -2,16 +2,16 @@
 //! its owner reads.
 
 use std::{
-    fs,
-    io::{self, Read as _, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
+    fs, io,
     path::{Path, PathBuf},
 };
 
-use russh::keys::{
-    PrivateKey,
-    ssh_key::{LineEnding, private::Ed25519Keypair},
-};
+use russh::keys::PrivateKey;
+
+use crate::key::write_pair_half;
+
+/// What providers see behind the key.
+const COMMENT: &str = "portguard";
 
 /// Why there is no key.
 #[derive(Debug, thiserror::Error)]
@@ -37,23 +37,10 @@ pub(super) fn open(path: &Path) -> Result<PrivateKey, IdentityError> {
             .ok()
             .filter(|key| !key.is_encrypted())
             .ok_or_else(|| IdentityError::Key(path.to_owned())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            make(path).map_err(|error| IdentityError::Write(path.to_owned(), error))
-        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => write_pair_half(path, COMMENT)
+            .map_err(|error| IdentityError::Write(path.to_owned(), error)),
         Err(error) => Err(IdentityError::Read(path.to_owned(), error)),
     }
-}
-
-fn make(path: &Path) -> io::Result<PrivateKey> {
-    let mut seed = [0; 32];
-    fs::File::open("/dev/urandom")?.read_exact(&mut seed)?;
-    let mut key = PrivateKey::from(Ed25519Keypair::from_seed(&seed));
-    key.set_comment("portguard");
-    let text = key.to_openssh(LineEnding::LF).map_err(io::Error::other)?;
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    Ok(key)
 }
 
 #[cfg(test)]
