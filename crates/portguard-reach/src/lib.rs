@@ -2,7 +2,10 @@
 //! control file, and the keys of those who may order something.
 //!
 //! Everything here reads bytes that strangers wrote: buffers are bounded, nothing is believed that
-//! was not checked. It knows nothing of the guard and of the daemon.
+//! was not checked. It decides nothing about the guard, and knows
+//! nothing of the daemon.
 
+pub mod control;
 pub mod key;
+mod plain;
 pub mod share;

@@ -25,6 +25,8 @@ use std::{
     time::Duration,
 };
 
+use crate::plain::plain;
+
 pub use back_off::BackOff;
 pub use known_hosts::{KnownHosts, KnownHostsError, Meeting, Record, RecordError};
 pub use login::{Login, LoginError};
@@ -148,13 +150,4 @@ pub async fn keep(plan: &Plan, tell: &mut impl FnMut(News)) -> Refusal {
             }
         }
     }
-}
-
-/// Longest text of a stranger that is handed on, in characters: a line of a journal.
-const LONGEST_TEXT: usize = 300;
-
-/// Returns a text that may come from a stranger as one plain line.
-fn plain(text: &str) -> String {
-    let plain = |c: char| if c.is_control() { ' ' } else { c };
-    text.chars().take(LONGEST_TEXT).map(plain).collect::<String>().trim().to_owned()
 }

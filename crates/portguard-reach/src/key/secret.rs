@@ -7,6 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use data_encoding::BASE64;
 use russh::keys::ssh_key::{self, private::KeypairData};
 use zeroize::Zeroizing;
 
@@ -109,20 +110,32 @@ fn of_minisign(
     ask: &mut Passphrase<'_>,
 ) -> Result<SecretKey, SecretKeyError> {
     let form = || SecretKeyError::Form(path.to_owned());
-    let as_box = || minisign::SecretKeyBox::from_string(text).map_err(|_| form());
-    if let Ok(key) = as_box()?.into_unencrypted_secret_key() {
-        return Ok(SecretKey::Minisign(Box::new(key)));
-    }
-    // Minisign's files begin with `RWRTY0Iy`: Ed25519, scrypt, BLAKE2b. Anything else needs no question.
-    let is_encrypted = text.lines().nth(1).is_some_and(|line| line.starts_with("RWRTY0Iy"));
-    if !is_encrypted {
+    let line = text.lines().nth(1).unwrap_or_default().trim();
+    let bytes = Zeroizing::new(BASE64.decode(line.as_bytes()).map_err(|_| form())?);
+    if bytes.len() != MINISIGN_LENGTH || !bytes.starts_with(ED25519) {
         return Err(form());
     }
-    let passphrase = asked(path, ask)?;
-    let key = as_box()?.into_secret_key(Some(passphrase.as_str().to_owned()));
-    let key = key.map_err(|_| SecretKeyError::Passphrase(path.to_owned()))?;
+    let key = match &bytes[2..4] {
+        // The library wants a checksum, which minisign before 0.12 leaves out here.
+        NO_PASSPHRASE => minisign::SecretKey::from_bytes(&bytes).map_err(|_| form())?,
+        SCRYPT => {
+            let passphrase = asked(path, ask)?;
+            let key = minisign::SecretKeyBox::from_string(text).map_err(|_| form())?;
+            let key = key.into_secret_key(Some(passphrase.as_str().to_owned()));
+            key.map_err(|_| SecretKeyError::Passphrase(path.to_owned()))?
+        }
+        _ => return Err(form()),
+    };
     Ok(SecretKey::Minisign(Box::new(key)))
 }
+
+/// Length of minisign's secret key: algorithms, salt, limits of scrypt, key and checksum.
+const MINISIGN_LENGTH: usize = 158;
+
+/// What it begins with, and what follows for a key with a passphrase and one without.
+const ED25519: &[u8] = b"Ed";
+const SCRYPT: &[u8] = b"Sc";
+const NO_PASSPHRASE: &[u8] = &[0, 0];
 
 fn asked(path: &Path, ask: &mut Passphrase<'_>) -> Result<Zeroizing<String>, SecretKeyError> {
     ask(path).map_err(|error| SecretKeyError::Ask(path.to_owned(), error))
