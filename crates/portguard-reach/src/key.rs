@@ -8,7 +8,7 @@ mod file;
 mod public;
 mod secret;
 
-pub use file::{LARGEST_KEY_FILE, Made, MakeError, make};
+pub use file::{LARGEST_KEY_FILE, Made, MakeError, ShowError, make, show};
 pub use public::{PublicKey, PublicKeyError};
 pub use secret::{Passphrase, SecretKey, SecretKeyError};
 

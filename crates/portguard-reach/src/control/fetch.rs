@@ -11,15 +11,17 @@ use std::{
     os::unix::fs::OpenOptionsExt as _,
     path::Path,
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rustix::fs::OFlags;
 use ureq::{
-    Agent,
-    http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
+    Agent, Body,
+    http::{HeaderMap, HeaderValue, Response, StatusCode, Uri, header},
     tls::{RootCerts, TlsConfig},
 };
+
+use crate::plain::plain;
 
 use super::{Kind, Place, Received, split};
 
@@ -33,7 +35,7 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
 /// How often an answer may point elsewhere.
-const MOST_REDIRECTS: u32 = 5;
+const MOST_REDIRECTS: usize = 5;
 
 /// Longest validator that is kept, in bytes.
 const LONGEST_VALIDATOR: usize = 256;
@@ -98,7 +100,7 @@ pub enum FetchError {
 pub fn fetch(place: &Place, known: &Validators, kinds: &[Kind]) -> Result<Fetched, FetchError> {
     let (file, validators) = match place {
         Place::File(path) => (read(path)?, Validators::default()),
-        Place::Web(uri) => match answer(&agent(uri), uri, known)? {
+        Place::Web(uri) => match answer(uri, known)? {
             Some(answer) => answer,
             None => return Ok(Fetched::Unchanged),
         },
@@ -116,7 +118,7 @@ pub fn fetch(place: &Place, known: &Validators, kinds: &[Kind]) -> Result<Fetche
 fn beside(place: &Place) -> Result<Option<Vec<u8>>, FetchError> {
     let found = match place {
         Place::File(path) => read(path),
-        Place::Web(uri) => answer(&agent(uri), uri, &Validators::default())
+        Place::Web(uri) => answer(uri, &Validators::default())
             .map(|answer| answer.map(|(file, _)| file).unwrap_or_default()),
     };
     match found {
@@ -147,30 +149,57 @@ fn bounded(file: File) -> Result<Vec<u8>, FetchError> {
     if fits { Ok(bytes) } else { Err(FetchError::Large) }
 }
 
-/// Returns a client for one call. From https nothing leads to http; nothing leads to a file at all.
-fn agent(uri: &Uri) -> Agent {
+/// Returns a client for one answer. It follows no server elsewhere by itself.
+fn agent() -> Agent {
     let tls = TlsConfig::builder()
         .root_certs(RootCerts::PlatformVerifier)
         .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .build();
     Agent::config_builder()
         .tls_config(tls)
-        .https_only(uri.scheme_str() == Some("https"))
         .http_status_as_error(false)
-        .max_redirects(MOST_REDIRECTS)
+        .max_redirects(0)
+        .max_redirects_will_error(false)
         .timeout_connect(Some(CONNECT_WITHIN))
-        .timeout_global(Some(ANSWER_WITHIN))
         .user_agent(concat!("portguard/", env!("CARGO_PKG_VERSION")))
         .build()
         .new_agent()
 }
 
 /// Returns the body of an answer with its validators; `None` if nothing changed.
-fn answer(
+fn answer(uri: &Uri, known: &Validators) -> Result<Option<(Vec<u8>, Validators)>, FetchError> {
+    let (agent, deadline) = (agent(), Instant::now() + ANSWER_WITHIN);
+    let mut uri = uri.clone();
+    for _ in 0..=MOST_REDIRECTS {
+        let mut answer = ask(&agent, &uri, known, deadline)?;
+        match answer.status() {
+            StatusCode::OK => {
+                let validators = validators(answer.headers());
+                let body = answer.body_mut().with_config().limit(LARGEST_FILE).read_to_vec();
+                return Ok(Some((body.map_err(failed)?, validators)));
+            }
+            StatusCode::NOT_MODIFIED if *known != Validators::default() => return Ok(None),
+            StatusCode::MOVED_PERMANENTLY
+            | StatusCode::FOUND
+            | StatusCode::SEE_OTHER
+            | StatusCode::TEMPORARY_REDIRECT
+            | StatusCode::PERMANENT_REDIRECT => {
+                let location = answer.headers().get(header::LOCATION);
+                let location = location.map(HeaderValue::as_bytes).unwrap_or_default();
+                uri = redirected(&uri, &String::from_utf8_lossy(location))?;
+            }
+            status => return Err(FetchError::Status(status.as_u16())),
+        }
+    }
+    Err(FetchError::Redirects)
+}
+
+fn ask(
     agent: &Agent,
     uri: &Uri,
     known: &Validators,
-) -> Result<Option<(Vec<u8>, Validators)>, FetchError> {
+    deadline: Instant,
+) -> Result<Response<Body>, FetchError> {
     let mut request = agent.get(uri).header(header::ACCEPT, "text/plain, */*");
     if let Some(etag) = &known.etag {
         request = request.header(header::IF_NONE_MATCH, etag);
@@ -178,15 +207,38 @@ fn answer(
     if let Some(modified) = &known.modified {
         request = request.header(header::IF_MODIFIED_SINCE, modified);
     }
-    let mut answer = request.call().map_err(failed)?;
-    match answer.status() {
-        StatusCode::OK => {}
-        StatusCode::NOT_MODIFIED if *known != Validators::default() => return Ok(None),
-        status => return Err(FetchError::Status(status.as_u16())),
+    // All answers on the way share the time of one.
+    let left = deadline.saturating_duration_since(Instant::now());
+    let request = request.config().timeout_global(Some(left)).build();
+    request.call().map_err(failed)
+}
+
+/// Returns where a server points (RFC 3986, section 5.2, without dot segments, which the next server
+/// resolves). From https nothing leads to http, and from the web nothing leads to a file.
+fn redirected(from: &Uri, location: &str) -> Result<Uri, FetchError> {
+    let elsewhere = || FetchError::Elsewhere(plain(location));
+    let scheme = from.scheme_str().unwrap_or("http");
+    let authority = from.authority().map_or("", |authority| authority.as_str());
+    let path = from.path();
+    let folder = path.rfind('/').map_or("/", |end| &path[..=end]);
+    let is_of_scheme = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.');
+    let named = location.split_once(':').filter(|(scheme, _)| scheme.chars().all(is_of_scheme));
+    let whole = match (named, location) {
+        (_, "") => return Err(elsewhere()),
+        (Some((_, rest)), _) if rest.starts_with("//") => location.to_owned(),
+        (Some(_), _) => return Err(elsewhere()),
+        (None, rest) if rest.starts_with("//") => format!("{scheme}:{rest}"),
+        (None, rest) if rest.starts_with('/') => format!("{scheme}://{authority}{rest}"),
+        (None, rest) if rest.starts_with('?') => format!("{scheme}://{authority}{path}{rest}"),
+        (None, rest) => format!("{scheme}://{authority}{folder}{rest}"),
+    };
+    match Place::read(&whole) {
+        Ok(place @ Place::Web(_)) if scheme == "https" && !place.is_safe() => {
+            Err(FetchError::Unsafe(plain(location)))
+        }
+        Ok(Place::Web(uri)) => Ok(uri),
+        Ok(Place::File(_)) | Err(_) => Err(elsewhere()),
     }
-    let validators = validators(answer.headers());
-    let body = answer.body_mut().with_config().limit(LARGEST_FILE).read_to_vec();
-    Ok(Some((body.map_err(failed)?, validators)))
 }
 
 fn validators(headers: &HeaderMap) -> Validators {
@@ -198,13 +250,9 @@ fn validators(headers: &HeaderMap) -> Validators {
 }
 
 fn failed(error: ureq::Error) -> FetchError {
-    let plain = |uri: &str| crate::plain::plain(uri);
     match error {
         ureq::Error::BodyExceedsLimit(_) => FetchError::Large,
         ureq::Error::Timeout(which) => FetchError::Slow(which),
-        ureq::Error::TooManyRedirects => FetchError::Redirects,
-        ureq::Error::BadUri(uri) => FetchError::Elsewhere(plain(&uri)),
-        ureq::Error::RequireHttpsOnly(uri) => FetchError::Unsafe(plain(&uri)),
         error => FetchError::Web(Box::new(error)),
     }
 }

@@ -9,8 +9,8 @@ use portguard_core::{Span, SpanError, Subject, SubjectError};
 
 use crate::plain::plain;
 
-/// Most orders of one file; further ones are faults. Far more than there are services.
-pub const MOST_ORDERS: usize = 1_000;
+/// Most orders of one file; further ones are faults. Each may be about thousands of ports.
+pub const MOST_ORDERS: usize = 256;
 
 /// How many faults of one file are told of one by one; the others are counted.
 pub const MOST_FAULTS: usize = 20;
@@ -126,14 +126,22 @@ fn order(line: &[u8], number: u32) -> Result<Option<Order>, LineError> {
     if line.contains(|c: char| c.is_control() && c != '\t') {
         return Err(LineError::Control);
     }
-    let mut words = line.split_whitespace().take_while(|word| !word.starts_with('#'));
+    let words = line.split_whitespace().take_while(|word| !word.starts_with('#'));
+    let mut words = words.peekable();
     let Some(first) = words.next() else { return Ok(None) };
     let act = match first.to_ascii_lowercase().as_str() {
         "open" => Act::Open,
         "close" => Act::Close,
         _ => return Err(LineError::Act(short(first))),
     };
-    let service = words.next().ok_or(LineError::Service)?.to_owned();
+    // A service may have spaces in its name.
+    let mut service = Vec::new();
+    while let Some(word) = words.next_if(|word| !is_clause(word)) {
+        service.push(word);
+    }
+    if service.is_empty() {
+        return Err(LineError::Service);
+    }
     let (mut from, mut span) = (None, None);
     while let Some(word) = words.next() {
         match word.to_ascii_lowercase().as_str() {
@@ -150,7 +158,12 @@ fn order(line: &[u8], number: u32) -> Result<Option<Order>, LineError> {
             _ => return Err(LineError::Clause(short(word))),
         }
     }
-    Ok(Some(Order { line: number, act, service, from, span: span.unwrap_or(Span::Forever) }))
+    let span = span.unwrap_or(Span::Forever);
+    Ok(Some(Order { line: number, act, service: service.join(" "), from, span }))
+}
+
+fn is_clause(word: &str) -> bool {
+    ["from", "for"].iter().any(|clause| word.eq_ignore_ascii_case(clause))
 }
 
 fn put<T>(place: &mut Option<T>, value: T, name: &'static str) -> Result<(), LineError> {
@@ -217,13 +230,14 @@ mod tests {
         );
         check(b"close ssh from 192.0.2.7", &["1: close ssh from 192.0.2.7"]);
         check("open\u{a0}ssh for forever".as_bytes(), &["1: open ssh"]);
+        check(b"open my  vpn for 1h", &["1: open my vpn for 1h"]);
         check(b"", &[]);
     }
 
     #[test]
     fn a_line_that_is_none_costs_itself_alone() {
         check(
-            b"open\nopen ssh\nallow ssh\nopen vpn\0\n\xff\xfe\nopen ssh now\nopen ssh from\n\
+            b"open\nopen ssh\nallow ssh\nopen vpn\0\n\xff\xfe\nopen ssh for 1h now\nopen ssh from\n\
               open ssh from home\nopen ssh for ever\nclose ssh for 1h\nopen ssh for 1h for 2h\n\
               open a\x1b[2J b",
             &[

@@ -10,10 +10,58 @@ use std::{
 
 use russh::keys::ssh_key::{self, LineEnding, private::Ed25519Keypair};
 
-use super::PublicKey;
+use super::{PublicKey, PublicKeyError, SecretKey};
 
 /// Largest file that is read as a key, in bytes: a 16,384-bit RSA key has 13,000.
 pub const LARGEST_KEY_FILE: u64 = 64 << 10;
+
+/// Why a file shows no public key.
+#[derive(Debug, thiserror::Error)]
+pub enum ShowError {
+    /// It can not be read.
+    #[error("cannot read the key {}", .0.display())]
+    Read(PathBuf, #[source] io::Error),
+    /// It holds something else.
+    #[error("{} holds no key of OpenSSH or minisign", .0.display())]
+    Form(PathBuf),
+    /// It is minisign's secret key with a passphrase, which hides its public half too.
+    #[error("{} shows its public half with its passphrase alone", .0.display())]
+    Hidden(PathBuf),
+    /// It holds a public key that can not be used.
+    #[error("the key in {}", .0.display())]
+    Key(PathBuf, #[source] PublicKeyError),
+}
+
+/// Returns the public half of the key in a file, be it the secret or the public one.
+///
+/// # Errors
+/// When there is none to see.
+pub fn show(path: &Path) -> Result<PublicKey, ShowError> {
+    let fail = |error| ShowError::Read(path.to_owned(), error);
+    let mut text = zeroize::Zeroizing::new(String::new());
+    fs::File::open(path)
+        .and_then(|file| file.take(LARGEST_KEY_FILE).read_to_string(&mut text))
+        .map_err(fail)?;
+    let line =
+        |line: &str| PublicKey::read(line).map_err(|error| ShowError::Key(path.to_owned(), error));
+    if text.starts_with("-----BEGIN") {
+        let key = ssh_key::PrivateKey::from_openssh(text.as_bytes());
+        let key = key.map_err(|_| ShowError::Form(path.to_owned()))?;
+        // Its public half stands in it as it is, and its comment does not if it has a passphrase.
+        return line(&key.public_key().to_openssh().unwrap_or_default());
+    }
+    if !text.starts_with("untrusted comment:") {
+        return line(&text);
+    }
+    match line(text.lines().nth(1).unwrap_or_default()) {
+        Err(ShowError::Key(_, PublicKeyError::Secret)) => {
+            let mut hidden = |_: &Path| Err(io::ErrorKind::Unsupported.into());
+            let key = SecretKey::open(path, &mut hidden);
+            key.map(|key| key.public()).map_err(|_| ShowError::Hidden(path.to_owned()))
+        }
+        shown => shown,
+    }
+}
 
 /// A new pair.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,7 +132,6 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
-    use crate::key::SecretKey;
 
     fn mode(path: &Path) -> u32 {
         fs::metadata(path).unwrap().permissions().mode() & 0o777
@@ -103,11 +150,35 @@ mod tests {
         let secret = SecretKey::open(&path, &mut |_| panic!("it has no passphrase")).unwrap();
         assert_eq!(secret.public(), made.key);
         assert!(secret.ed25519_seed().is_some());
+        for path in [&path, &made.public] {
+            assert_eq!(show(path).unwrap(), made.key);
+        }
 
         assert!(matches!(make(&path, ""), Err(MakeError::Exists(taken)) if taken == path));
         fs::remove_file(&path).unwrap();
         let again = make(&path, "");
         assert!(matches!(again, Err(MakeError::Exists(taken)) if taken == made.public));
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn keys_show_their_public_half() {
+        let vectors = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src/control/vectors"));
+        let folder = tempfile::tempdir().unwrap();
+        let file = |text: &str| {
+            let path = folder.path().join("key");
+            fs::write(&path, text).unwrap();
+            path
+        };
+        let minisign = show(&vectors.join("minisign.key")).unwrap();
+        assert_eq!(show(&vectors.join("minisign.pub")).unwrap(), minisign);
+        let public = format!("untrusted comment: minisign public key\n{}\n", minisign.line());
+        assert_eq!(show(&file(&public)).unwrap(), minisign);
+        assert!(matches!(show(&vectors.join("locked.key")), Ok(PublicKey::OpenSsh(_))));
+        let locked = fs::read_to_string(vectors.join("minisign.key")).unwrap();
+        let locked = file(&locked.replace("RWQAAEIy", "RWRTY0Iy"));
+        assert!(matches!(show(&locked), Err(ShowError::Hidden(_))));
+        assert!(matches!(show(&file("nothing")), Err(ShowError::Key(..))));
+        assert!(matches!(show(&file("-----BEGIN nothing")), Err(ShowError::Form(_))));
     }
 }

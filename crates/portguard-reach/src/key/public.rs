@@ -10,8 +10,9 @@ use russh::keys::{
 /// Longest line that is taken for a key, in bytes: one of 16,384-bit RSA has 2,800.
 const LONGEST_LINE: usize = 4_096;
 
-/// Fewest bits of an RSA key, as OpenSSH and NIST SP 800-131A have it.
+/// Fewest bits of an RSA key, as OpenSSH and NIST SP 800-131A have it, and most that `ring` takes.
 const LEAST_RSA_BITS: u32 = 2_048;
+const MOST_RSA_BITS: u32 = 8_192;
 
 /// What secret keys begin with: OpenSSH's files, and minisign's with a passphrase and without.
 const SECRET: [&str; 3] = ["PRIVATE KEY", "RWRTY0Iy", "RWQAAEIy"];
@@ -39,9 +40,9 @@ pub enum PublicKeyError {
     /// It is OpenSSH's, of a kind that is not checked here.
     #[error("is a key of the kind {0}, which can not be used; make one with `portguard key new`")]
     Algorithm(String),
-    /// It is RSA and short.
-    #[error("is an RSA key of {0} bits; at least {LEAST_RSA_BITS} are needed")]
-    Short(u32),
+    /// It is RSA and too short or too long.
+    #[error("is an RSA key of {0} bits; {LEAST_RSA_BITS} to {MOST_RSA_BITS} can be used")]
+    Bits(u32),
     /// It is a secret key.
     #[error("is a secret key; the public one belongs here, and this one should be made anew")]
     Secret,
@@ -125,12 +126,11 @@ impl fmt::Display for PublicKey {
 fn openssh(line: &str) -> Result<PublicKey, PublicKeyError> {
     let key = ssh_key::PublicKey::from_openssh(line).map_err(|_| PublicKeyError::Form)?;
     match key.key_data() {
-        KeyData::Ed25519(_)
-        | KeyData::Ecdsa(_)
-        | KeyData::SkEd25519(_)
-        | KeyData::SkEcdsaSha2NistP256(_) => Ok(PublicKey::OpenSsh(key)),
-        KeyData::Rsa(rsa) if rsa.key_size() >= LEAST_RSA_BITS => Ok(PublicKey::OpenSsh(key)),
-        KeyData::Rsa(rsa) => Err(PublicKeyError::Short(rsa.key_size())),
+        KeyData::Ed25519(_) | KeyData::Ecdsa(_) => Ok(PublicKey::OpenSsh(key)),
+        KeyData::Rsa(rsa) => match rsa.key_size() {
+            LEAST_RSA_BITS..=MOST_RSA_BITS => Ok(PublicKey::OpenSsh(key)),
+            bits => Err(PublicKeyError::Bits(bits)),
+        },
         _ => Err(PublicKeyError::Algorithm(key.algorithm().as_str().to_owned())),
     }
 }
