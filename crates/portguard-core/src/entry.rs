@@ -2,11 +2,12 @@
 
 mod words;
 
-use std::{fmt, net::IpAddr, sync::Arc};
+use std::{fmt, net::IpAddr, num::NonZeroU32, sync::Arc};
 
 use crate::{
     DoorAct, Evidence, FaceUser, Family, Grade, Health, List, Owner, Port, Posture, Process,
-    Proposal, Reach, Refusal, Ruling, Severity, ShareStep, Strength, Subject, Timestamp, Until,
+    Proposal, Reach, Refusal, RemoteStep, Ruling, Severity, ShareStep, Strength, Subject,
+    Timestamp, Until,
 };
 
 /// One line of the journal.
@@ -218,6 +219,13 @@ pub enum Note {
         /// What.
         step: ShareStep,
     },
+    /// Something became of the control file.
+    Remote {
+        /// What.
+        step: RemoteStep,
+        /// How far the file can be trusted.
+        grade: Grade,
+    },
     /// Somebody else changed our table, and what was lost is put back.
     Repaired {
         /// What was lost (`flush of set ban4`).
@@ -318,6 +326,15 @@ pub enum Author {
     Configuration,
     /// An import from another program.
     Import,
+    /// A control file with this serial; `None`: one that nobody signed.
+    ControlFile(Option<NonZeroU32>),
+}
+
+impl Author {
+    /// Returns whether nobody is there who could confirm or take back what was ordered.
+    pub const fn is_absent(self) -> bool {
+        matches!(self, Self::ControlFile(_))
+    }
 }
 
 impl fmt::Display for Author {
@@ -329,6 +346,8 @@ impl fmt::Display for Author {
             Self::Administrator => f.write_str("administrator"),
             Self::Configuration => f.write_str("configuration"),
             Self::Import => f.write_str("import"),
+            Self::ControlFile(Some(serial)) => write!(f, "control file, serial {serial}"),
+            Self::ControlFile(None) => f.write_str("control file, unsigned"),
         }
     }
 }
@@ -408,6 +427,7 @@ impl Note {
                 Some(*subject)
             }
             Self::Doors { from, .. } | Self::DoorsEnded { from, .. } => *from,
+            Self::Remote { step, .. } => step.subject(),
             Self::Full { dropped, .. } => Some(*dropped),
             _ => None,
         }
@@ -440,6 +460,7 @@ impl Note {
             Self::Proposed(_) => "proposed",
             Self::Dismissed { .. } => "dismissed",
             Self::Share { .. } => "share",
+            Self::Remote { .. } => "remote",
             Self::Repaired { .. } => "repaired",
             Self::Health { .. } => "health",
             Self::NotEnforced { .. } => "not-enforced",
@@ -463,6 +484,7 @@ impl Note {
             | Self::Full { .. }
             | Self::Health { health: Health::Degraded(_), .. } => Level::Warning,
             Self::Share { step, .. } => step.level(),
+            Self::Remote { step, .. } => step.level(),
             Self::Health { health: Health::Broken(_), .. } | Self::NotEnforced { .. } => {
                 Level::Error
             }

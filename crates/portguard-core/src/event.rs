@@ -62,6 +62,9 @@ pub enum Fact {
     KernelHolds(Vec<(Element, Until)>),
     /// The addresses that must never be touched, each with the reason; replaces the ones before.
     Protected(BTreeMap<Subject, Arc<str>>),
+    /// The subjects behind which somebody may need a way in: peers of live authenticated sessions
+    /// and what the configuration protects; replaces the ones before.
+    People(BTreeSet<Subject>),
     /// A host of the allow list was looked up; replaces the addresses known before.
     HostResolved {
         /// The name.

@@ -4,6 +4,7 @@
 //! with the moment; out come [`Guard::poll_demand`] for the kernel, [`Guard::poll_record`] for the
 //! ledger and [`Guard::poll_timeout`]. The driver thread owns it; nothing here blocks.
 
+mod afar;
 mod command;
 mod desired;
 mod doors;
@@ -33,7 +34,7 @@ mod tests;
 
 use std::{
     cmp::Reverse,
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     net::IpAddr,
     sync::Arc,
     time::Duration,
@@ -53,7 +54,7 @@ pub use self::{
     command::{Command, Done, Lifted, MOST_PORTS_OF_A_BAN},
     desired::Desired,
     doors::DoorHold,
-    exposure::Exposure,
+    exposure::{Exposure, ServiceState},
     offenders::Offender,
     opening::PortOrder,
     pause::LONGEST_PAUSE,
@@ -139,6 +140,8 @@ pub struct Guard {
     offenders: Offenders,
     /// Addresses of each host of the allow list, as last looked up.
     hosts: BTreeMap<Arc<str>, Vec<Subject>>,
+    /// The subjects behind which somebody may need a way in.
+    people: BTreeSet<Subject>,
     /// Subjects that the kernel banned by itself, and when the proof of a handshake is overdue.
     unconfirmed: BTreeMap<Subject, Timestamp>,
     /// The same in the order of the deadlines, with those that were proved meanwhile.
@@ -177,6 +180,7 @@ impl Guard {
             register: Register::default(),
             offenders: Offenders::new(caps.offenders),
             hosts: BTreeMap::new(),
+            people: BTreeSet::new(),
             unconfirmed: BTreeMap::new(),
             proofs_due: VecDeque::new(),
             sources: BTreeMap::new(),
@@ -216,6 +220,7 @@ impl Guard {
             }
             Fact::KernelHolds(elements) => self.adopt_unknown(&elements, now),
             Fact::Protected(subjects) => self.protect(subjects, now),
+            Fact::People(people) => self.people = people,
             Fact::HostResolved { host, addresses } => self.allow_host(&host, &addresses, now),
             Fact::Health { source, health } => self.remember_health(source, health, now),
             Fact::SourceGone { source } => drop(self.sources.remove(&source)),

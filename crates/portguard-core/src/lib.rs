@@ -19,6 +19,7 @@ pub mod proposal;
 pub mod rate;
 pub mod recent;
 pub mod record;
+pub mod remote;
 pub mod service;
 pub mod share;
 pub mod span;
@@ -40,7 +41,8 @@ pub use exposure::Reach;
 pub use face::{FaceUser, FaceUserError};
 pub use guard::{
     Caps, Command, Desired, Done, DoorHold, Exposure, Guard, Hold, LONGEST_PAUSE, Lifted,
-    MOST_PORTS_OF_A_BAN, Offender, Policy, PortOrder, Refusal, Snapshot, SourceState, TrapState,
+    MOST_PORTS_OF_A_BAN, Offender, Policy, PortOrder, Refusal, ServiceState, Snapshot, SourceState,
+    TrapState,
 };
 pub use ladder::{Growth, Ladder, Rung};
 pub use listener::{Listener, Owner};
@@ -48,6 +50,7 @@ pub use pattern::{Pattern, PatternError};
 pub use proposal::{Anomaly, Proposal, Respond};
 pub use rate::{Rate, RateError, RateUnit};
 pub use record::Record;
+pub use remote::RemoteStep;
 pub use service::{Port, Protocol};
 pub use share::{ShareEnd, ShareStep};
 pub use span::{Span, SpanError};

@@ -5,6 +5,7 @@
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    num::NonZeroU32,
     ops::RangeInclusive,
 };
 
@@ -193,6 +194,10 @@ impl ToSql for Column<Author> {
             Author::Administrator => ToSqlOutput::from("administrator"),
             Author::Configuration => ToSqlOutput::from("configuration"),
             Author::Import => ToSqlOutput::from("import"),
+            Author::ControlFile(serial) => {
+                // No serial is 0.
+                ToSqlOutput::from(format!("{CONTROL_FILE}{}", serial.map_or(0, NonZeroU32::get)))
+            }
         })
     }
 }
@@ -202,6 +207,9 @@ const OPERATOR: &str = "operator:";
 
 /// Precedes the name of the web face's user.
 const WEB: &str = "web:";
+
+/// Precedes the serial of the control file.
+const CONTROL_FILE: &str = "control-file:";
 
 impl FromSql for Column<Author> {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
@@ -213,6 +221,10 @@ impl FromSql for Column<Author> {
         if let Some(user) = text.strip_prefix(WEB) {
             let user = user.parse().map_err(|_| FromSqlError::InvalidType)?;
             return Ok(Self(Author::Web(user)));
+        }
+        if let Some(serial) = text.strip_prefix(CONTROL_FILE) {
+            let serial = serial.parse().map_err(|_| FromSqlError::InvalidType)?;
+            return Ok(Self(Author::ControlFile(NonZeroU32::new(serial))));
         }
         match text {
             "guard" => Ok(Self(Author::Guard)),

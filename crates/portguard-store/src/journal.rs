@@ -133,6 +133,13 @@ impl StoredEntry {
                 let line = self.text(&text).detail("port", port).detail("provider", provider);
                 Self { author: step.author(), ..line.detail_if_any("hint", hint) }
             }
+            Note::Remote { step, grade } => Self {
+                author: step.author(),
+                ..self
+                    .text(&note.words().unwrap_or_default())
+                    .detail("grade", grade)
+                    .detail_if_any("hint", step.hint())
+            },
             Note::Paused { until, author } => Self {
                 until: Some(Until::at(*until)),
                 author: Some(*author),

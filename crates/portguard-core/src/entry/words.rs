@@ -3,7 +3,8 @@
 use crate::{Author, DoorAct, FileDeed, Note, Port, Reach, Subject, service::PortRange};
 
 impl Note {
-    /// Returns the note in words if it is about ports, listeners, shares or the posture.
+    /// Returns the note in words if it is about ports, listeners, shares, the control file or the
+    /// posture.
     pub fn words(&self) -> Option<String> {
         Some(match self {
             Self::Listener { port, address, owner, reach, why } => match reach {
@@ -61,6 +62,7 @@ impl Note {
                 format!("{} {verdict} by {}", ruling.of, ruling.author)
             }
             Self::Share { port, provider, step } => step.words(*port, provider),
+            Self::Remote { step, .. } => step.words(),
             _ => return None,
         })
     }

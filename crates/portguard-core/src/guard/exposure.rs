@@ -3,7 +3,8 @@
 use std::{collections::BTreeSet, net::IpAddr};
 
 use crate::{
-    DoorAct, Listener, Owner, Port, Posture, Protocol, Reach, Subject, Until, service::PortRange,
+    Author, DoorAct, Listener, Owner, Port, Posture, Protocol, Reach, Subject, Until,
+    service::PortRange,
 };
 
 use super::{Guard, listening::Admission};
@@ -34,6 +35,21 @@ impl Exposure {
     }
 }
 
+/// Whether a service can be reached by its ports.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServiceState {
+    /// How many of its ports are open for everybody, if something listens.
+    pub open: usize,
+    /// How many of its ports are not.
+    pub closed: usize,
+    /// When the first of what operators or files did to them ends; `None`: nothing does.
+    pub until: Option<Until>,
+    /// Who did it, if somebody did.
+    pub author: Option<Author>,
+    /// Sources that it is open for whatever else is so, and until when.
+    pub grants: Vec<(Subject, Until)>,
+}
+
 /// A judgement without its port.
 pub(super) struct Verdict {
     reach: Reach,
@@ -42,6 +58,9 @@ pub(super) struct Verdict {
 }
 
 const TRAP: &str = "trap";
+
+/// Most ports of a service that are looked at for its state.
+const MOST_PORTS_OF_A_STATE: usize = 256;
 
 /// Most ports of the service `ssh` that are taken for ways in before listeners are known.
 const MOST_WAYS_IN: usize = 64;
@@ -67,6 +86,30 @@ impl Guard {
                 && exposure.rule == "posture"
         });
         lost
+    }
+
+    /// Returns whether a service can be reached; `None` if there is none of that name.
+    pub fn service_state(&self, name: &str) -> Option<ServiceState> {
+        let service = self.policy.ports.services.get(name)?;
+        let mut state = ServiceState::default();
+        let ports = service.ports.iter().flat_map(|range| range.ports());
+        for port in ports.take(MOST_PORTS_OF_A_STATE) {
+            let is_open = self.is_open(port);
+            *(if is_open { &mut state.open } else { &mut state.closed }) += 1;
+            let mut acts = [DoorAct::Shut, DoorAct::Open].into_iter();
+            let hold = acts.find_map(|act| self.doors.for_everybody(act, port));
+            if let Some(hold) = hold.filter(|_| !self.rules.is_never(port)) {
+                state.author = Some(hold.author);
+                let earliest = state.until.map_or(hold.until, |until| until.min(hold.until));
+                state.until = Some(earliest);
+            }
+            for (door, hold) in self.doors.for_some(port) {
+                state.grants.extend(door.from.map(|from| (from, hold.until)));
+            }
+        }
+        state.grants.sort_unstable();
+        state.grants.dedup();
+        Some(state)
     }
 
     /// Returns whether a socket can be reached, and why.

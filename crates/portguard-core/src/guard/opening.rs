@@ -63,6 +63,9 @@ impl Guard {
                 self.remove_door(Door { act: DoorAct::Shut, from: None, port: *port });
             }
             let door = Door { act: DoorAct::Open, from, port: *port };
+            if self.outlasts_absent(door, until, order.author) {
+                continue;
+            }
             self.put_door(door, until, order, now);
         }
         self.note_doors(DoorAct::Open, &PortOrder { from, ..order.clone() }, until, now);
@@ -81,6 +84,9 @@ impl Guard {
             let count = order.ports.len();
             return Err(Refusal::too_many_ports_of_an_order(count, MOST_PORTS_OF_AN_ORDER));
         }
+        if order.author.is_absent() {
+            return self.close_from_afar(order, now);
+        }
         if order.from.is_some_and(|subject| subject.prefix_len() > 0) {
             return self.end_grants(&order, now);
         }
@@ -93,6 +99,15 @@ impl Guard {
         if !ways_in.is_empty() {
             return self.close_for_a_while(&order, now);
         }
+        self.close_for_good(order, now)
+    }
+
+    /// Ends what was opened, and shuts what would be open all the same.
+    pub(super) fn close_for_good(
+        &mut self,
+        order: PortOrder,
+        now: Timestamp,
+    ) -> Result<Done, Refusal> {
         let ended = self.end_openings(&order, now);
         let wanted = |port: &Port| self.could_open(*port);
         let ports: Vec<Port> = order.ports.iter().copied().filter(wanted).collect();
@@ -151,7 +166,11 @@ impl Guard {
         self.end_doors(doors.collect(), &ReleaseCause::Lifted(order.author), now)
     }
 
-    fn end_grants(&mut self, order: &PortOrder, now: Timestamp) -> Result<Done, Refusal> {
+    pub(super) fn end_grants(
+        &mut self,
+        order: &PortOrder,
+        now: Timestamp,
+    ) -> Result<Done, Refusal> {
         let doors: Vec<Door> = order
             .ports
             .iter()

@@ -11,6 +11,7 @@ use crate::{
 
 const CAPS_OF_DOORS: usize = 6;
 const WAY_IN: &str = "tcp/22";
+const PERSON: &str = "192.0.2.7";
 const CONFIRM: Duration = Duration::from_secs(60);
 const LONGEST: Duration = Duration::from_secs(10_000);
 
@@ -21,6 +22,8 @@ enum Step {
     Listen(Vec<u8>),
     Open(u8, Option<u8>, u64),
     Close(u8),
+    OpenFromAfar(u8, Option<u8>, u64),
+    CloseFromAfar(u8, Option<u8>),
     Lockdown,
     Relax,
     Confirm,
@@ -79,6 +82,22 @@ proptest! {
     }
 
     #[test]
+    fn nobody_absent_takes_the_last_way_in(
+        steps in prop::collection::vec(step(true), 1..60),
+    ) {
+        let person: Subject = PERSON.parse().unwrap();
+        let mut had_one = true;
+        each_moment(&steps, |guard, step, _| {
+            let has_one = can_come_in(guard, person);
+            if matches!(step, Step::OpenFromAfar(..) | Step::CloseFromAfar(..)) {
+                prop_assert!(has_one || !had_one, "{:?}", guard.exposures());
+            }
+            had_one = has_one;
+            Ok(())
+        })?;
+    }
+
+    #[test]
     fn without_confirmation_the_way_in_comes_back(
         steps in prop::collection::vec(step(false), 1..60),
     ) {
@@ -113,6 +132,7 @@ fn step(all: bool) -> impl Strategy<Value = Step> {
         (port.clone(), prop::option::of(0..3_u8), 1..200_u64)
             .prop_map(|(port, from, span)| Step::Open(port, from, span)),
         port.clone().prop_map(Step::Close),
+        from_afar(all),
         Just(Step::Lockdown),
         Just(Step::Relax),
         Just(confirm),
@@ -125,6 +145,27 @@ fn step(all: bool) -> impl Strategy<Value = Step> {
         port.prop_map(Step::Stranger),
         Just(Step::Lost),
     ]
+}
+
+/// Returns orders of somebody absent; those that close something only if `all` are wanted.
+fn from_afar(all: bool) -> impl Strategy<Value = Step> {
+    let (port, from) = (0..4_u8, prop::option::of(0..3_u8));
+    let open = (port.clone(), from.clone(), 1..200_u64)
+        .prop_map(|(port, from, span)| Step::OpenFromAfar(port, from, span));
+    let close = (port, from).prop_map(|(port, from)| Step::CloseFromAfar(port, from));
+    (open, close, any::<bool>())
+        .prop_map(move |(open, close, closes)| if all && closes { close } else { open })
+}
+
+/// Returns whether somebody reaches a way in, by what the views show.
+fn can_come_in(guard: &Guard, person: Subject) -> bool {
+    guard.exposures().iter().any(|exposure| {
+        let mut grants = exposure.grants.iter();
+        exposure.address.is_some()
+            && exposure.owner.as_ref().is_some_and(Owner::is_way_in)
+            && (exposure.reach == crate::Reach::Open
+                || grants.any(|(from, _)| from.covers(&person)))
+    })
 }
 
 fn number(port: u8) -> Port {
@@ -175,7 +216,10 @@ fn policy(index: u8) -> PortPolicy {
 }
 
 fn take(guard: &mut Guard, step: &Step, now: Timestamp) {
-    let author = Author::Operator(0);
+    let author = match step {
+        Step::OpenFromAfar(..) | Step::CloseFromAfar(..) => Author::ControlFile(None),
+        _ => Author::Operator(0),
+    };
     let order = |port: u8, from: Option<u8>| PortOrder {
         ports: vec![number(port)],
         service: "".into(),
@@ -189,11 +233,12 @@ fn take(guard: &mut Guard, step: &Step, now: Timestamp) {
     let by = Process::default();
     let command = match step {
         Step::Wait(_) => return guard.handle_timeout(now),
-        Step::Open(port, from, span) => {
+        Step::Open(port, from, span) | Step::OpenFromAfar(port, from, span) => {
             let span = Span::For(Duration::from_secs(*span));
             Command::Open { order: order(*port, *from), span }
         }
         Step::Close(port) => Command::Close(order(*port, None)),
+        Step::CloseFromAfar(port, from) => Command::Close(order(*port, *from)),
         Step::Lockdown => Command::Lockdown(author),
         Step::Relax => Command::Relax(author),
         Step::Confirm => Command::Confirm(author),
@@ -249,6 +294,8 @@ fn each_moment(
     let mut guard = Guard::new(Caps { doors: CAPS_OF_DOORS, ..Caps::default() });
     let mut now = Timestamp::from_secs(1_000_000);
     guard.configure(Policy { ports: policy(0), ..Policy::default() }, now);
+    let people = Fact::People([PERSON.parse().unwrap()].into());
+    guard.handle_event(Event { at: now, fact: people }, now);
     for step in [Step::Listen(Vec::new())].iter().chain(steps) {
         if let Step::Wait(seconds) = step {
             now = now.plus(Duration::from_secs(*seconds));

@@ -154,6 +154,13 @@ impl Refusal {
         }
     }
 
+    pub(super) fn last_way_in(port: Port, person: Subject) -> Self {
+        Self {
+            why: format!("{port} is the last way in for {person}, whom [protect] guards"),
+            hint: Some("open another one first, or close it on this host".to_owned()),
+        }
+    }
+
     pub(super) fn no_ruling(of: &Approval) -> Self {
         Self { why: format!("nothing was said of `{of}`"), hint: None }
     }

@@ -1,10 +1,10 @@
 //! What is recorded comes back.
 
-use std::{slice, sync::Arc};
+use std::{num::NonZeroU32, slice, sync::Arc};
 
 use portguard_core::{
     Author, Decision, Entry, Evidence, Family, Grade, Health, List, ListedHold, Measure, Note,
-    Process, Record, Refusal, Release, ReleaseCause, Strength, Until,
+    Process, Record, Refusal, Release, ReleaseCause, RemoteStep, Strength, Until,
 };
 use portguard_store::{Ledger, StoredEntry};
 
@@ -83,6 +83,8 @@ fn every_decision_and_author_tells_its_story() {
         ),
         (Measure::Ban, Author::Configuration, "ban by configuration"),
         (Measure::Ban, Author::Import, "ban by import"),
+        (Measure::Ban, Author::ControlFile(NonZeroU32::new(12)), "ban by control file, serial 12"),
+        (Measure::Ban, Author::ControlFile(None), "ban by control file, unsigned"),
         (Measure::Ban, Author::Web("alice".parse().unwrap()), "ban by web:alice"),
     ] {
         let decision = Decision {
@@ -111,6 +113,30 @@ fn every_decision_and_author_tells_its_story() {
             author: Author::Operator(0),
         },
         "refused info about 127.0.0.1 ban by operator (uid 0) `it is this host` | hint=see [protect]",
+    );
+}
+
+#[test]
+fn a_control_file_tells_its_grade() {
+    let serial = NonZeroU32::new(12);
+    let step = RemoteStep::Accepted { serial, signer: Some("anna".into()), orders: 2 };
+    check(
+        Note::Remote { step, grade: Grade::Authenticated },
+        "remote info by control file, serial 12 `control file, serial 12, signed by anna: orders: \
+         2` | grade=authenticated",
+    );
+    let refusal = Refusal { why: "tcp/1 is in ports.never".into(), hint: Some("reload".into()) };
+    let step = RemoteStep::Refused {
+        order: "open x from 192.0.2.7".to_owned(),
+        from: Some(subject("192.0.2.7")),
+        refusal,
+        author: Author::ControlFile(None),
+    };
+    check(
+        Note::Remote { step, grade: Grade::Forgeable },
+        "remote warning about 192.0.2.7 by control file, unsigned ``open x from 192.0.2.7` of \
+         control file, unsigned is not carried out: tcp/1 is in ports.never` | grade=forgeable \
+         hint=reload",
     );
 }
 
