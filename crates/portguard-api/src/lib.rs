@@ -10,6 +10,7 @@ pub mod order;
 pub mod packet;
 pub mod port;
 pub mod proposal;
+pub mod remote;
 pub mod share;
 pub mod stream;
 pub mod table;

@@ -46,6 +46,9 @@ pub struct Status {
     /// The record of packet decisions.
     #[serde(default)]
     pub record: crate::packet::RecordState,
+    /// How the control file stands; null: there is none.
+    #[serde(default)]
+    pub remote: Option<crate::remote::RemoteSummary>,
     /// The interfaces whose packets are looked at.
     #[serde(default)]
     pub taps: Vec<crate::packet::TapState>,

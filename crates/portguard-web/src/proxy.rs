@@ -73,6 +73,7 @@ const ROUTES: &[Route] = &[
     look("/v1/config/file"),
     look("/v1/config/schema"),
     look("/v1/shares"),
+    look("/v1/remote"),
     look("/v1/openapi.json"),
     question("/v1/rule-test"),
     question("/v1/config/check"),

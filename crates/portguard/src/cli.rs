@@ -3,12 +3,14 @@
 pub(crate) mod ask;
 pub(crate) mod backtest;
 pub(crate) mod client;
+pub(crate) mod key;
 mod lines;
 pub(crate) mod local;
 pub(crate) mod log;
 pub(crate) mod order;
 pub(crate) mod ports;
 pub(crate) mod proposals;
+pub(crate) mod remote;
 pub(crate) mod replay;
 pub(crate) mod report;
 pub(crate) mod rule;
@@ -18,6 +20,7 @@ pub(crate) mod share;
 pub(crate) mod show;
 pub(crate) mod top;
 pub(crate) mod traffic;
+mod unseen;
 pub(crate) mod web;
 pub(crate) mod which;
 
@@ -26,6 +29,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use portguard_core::{Span, Subject, service::PortRange};
 
+use key::KeyCommand;
+use remote::RemoteCommand;
 use web::WebCommand;
 
 /// Guards a Linux host: bans whoever touches a trap, remembers it, and tells why.
@@ -236,6 +241,16 @@ pub(crate) enum Command {
     /// The provider prints the address, and sees what passes. The daemon keeps the tunnel up until
     /// its time is over, it is stopped, or the daemon ends.
     Share(share::ShareArgs),
+    /// Sign or check a control file, or show what became of the one in effect.
+    Remote {
+        #[command(subcommand)]
+        command: RemoteCommand,
+    },
+    /// Make a pair of keys for control files and knocks, or show the public one.
+    Key {
+        #[command(subcommand)]
+        command: KeyCommand,
+    },
     /// Scan a log of packets once and put whoever was logged too often on a list.
     Scan(scan::ScanArgs),
     /// Run logs and captures through the whole guard, offline, and tell what it would see and decide.

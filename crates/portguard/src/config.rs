@@ -14,6 +14,7 @@ mod plan;
 mod ports;
 mod quantity;
 mod read;
+mod remote;
 mod scan;
 mod share;
 #[cfg(test)]
@@ -42,6 +43,7 @@ pub(crate) use plan::{
     ALLOWED_GROUP, BLOCKED_GROUP, LOG_GROUP, Protect, RecordPlan, Response, TapPlan, TrapPlan,
     WatchPlan,
 };
+pub(crate) use remote::{RemotePlan, remote_last_file};
 pub(crate) use scan::ScanPlan;
 pub(crate) use share::{Route, SharePlan};
 
@@ -89,7 +91,7 @@ section! {
         /// What counts as an anomaly in live traffic.
         anomaly: anomaly::Anomaly = anomaly::Anomaly::default(),
         /// The control file.
-        remote: later::Remote = later::Remote::default(),
+        remote: remote::Remote = remote::Remote::default(),
         /// The knock.
         knock: later::Knock = later::Knock::default(),
         /// Local ports made reachable from afar.

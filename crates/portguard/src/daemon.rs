@@ -14,6 +14,7 @@ mod last_good;
 mod ledger;
 pub(crate) mod load;
 mod reload;
+mod remote;
 mod restore;
 mod shares;
 mod source;
@@ -45,10 +46,11 @@ use crate::{
 use self::{
     api::{Desk, Roles, Sockets},
     driver::Driver,
-    enforcer::{Enforcer, Work},
+    enforcer::{Enforcer, Queues, Work},
     inbox::Inbox,
     ledger::{LedgerThread, Memory},
     reload::Undo,
+    remote::Remote,
     shares::Shares,
     source::{
         connections::Connections,
@@ -65,6 +67,7 @@ use self::{
 
 pub(crate) use api::WEB_USER;
 pub(crate) use api::described as described_api;
+pub(crate) use remote::LastFile;
 pub(crate) use source::reports::ReportPlan;
 pub(crate) use system::{notify_ready, surroundings};
 
@@ -103,14 +106,17 @@ struct Shared {
     heard: Heard,
     connections: Arc<Connections>,
     shares: Arc<Shares>,
+    remote: Arc<Remote>,
     taps: Arc<TapStates>,
 }
 
 impl Shared {
     fn new(config: &Config, traps: &Traps, inbox: &Inbox) -> Self {
+        let protect = Arc::new(RwLock::new(config.protection()));
         Self {
             plans: Arc::new(RwLock::new(traps.plans())),
-            protect: Arc::new(RwLock::new(config.protection())),
+            remote: Arc::new(Remote::new(inbox.clone(), protect.clone())),
+            protect,
             hosts: Arc::new(RwLock::new(config.hosts())),
             record: Arc::new(PacketRecord::new(config.record())),
             urgency: Urgency::default(),
@@ -183,6 +189,10 @@ fn start_guard(driver: Driver) -> std::io::Result<JoinHandle<Guard>> {
     std::thread::Builder::new().name("guard".to_owned()).spawn(move || driver.run())
 }
 
+fn start_enforcer(enforcer: Enforcer, queues: Queues) -> std::io::Result<JoinHandle<()>> {
+    source::start("enforcer", move || enforcer.run(&queues))
+}
+
 /// Serves the control socket for as long as it works.
 fn serve(sockets: Sockets, desk: Desk) {
     if let Err(error) = api::serve(sockets, desk) {
@@ -219,6 +229,7 @@ impl Daemon {
             connections: shared.connections.clone(),
             watches: watches.board(),
             shares: shared.shares.clone(),
+            remote: shared.remote.clone(),
             views: Arc::default(),
             about: about.clone(),
             inbox: inbox.clone(),
@@ -248,9 +259,8 @@ impl Daemon {
             watchdog: system::watchdog(),
             is_ledger_stuck: false,
         };
-        let enforcer = move || enforcer.run(&queues);
         let threads = Threads {
-            enforcer: source::start("enforcer", enforcer).map_err(environment)?,
+            enforcer: start_enforcer(enforcer, queues).map_err(environment)?,
             ledger: source::start("ledger", move || ledger.run(&kept)).map_err(environment)?,
             guard: start_guard(driver).map_err(environment)?,
         };
@@ -281,10 +291,12 @@ impl Daemon {
         let watches = senses.watches.set(config.watch_plans(), inbox);
         let reports = senses.reports.set(config.report_plan(), &self.roles, inbox);
         let taps = senses.taps.set(config.tap_plan(), &self.shared.taps, inbox);
+        let remote = self.shared.remote.set(config.remote_plan());
         let unheard = [
             ("some watches do not run", watches),
             ("nobody can report", reports),
             ("some interfaces are not looked at", taps),
+            ("the control file is not fetched", remote),
         ];
         let told = |(what, result): (_, std::io::Result<()>)| {
             result.err().map(|error| format!("{what}: {error}"))
@@ -341,6 +353,7 @@ impl Daemon {
     fn stop(mut self) -> Result<(), Failed> {
         let remove = self.config.guard.on_exit == OnExit::Remove;
         let table = if remove { "the kernel table is removed" } else { "the kernel table stays" };
+        self.shared.remote.stop();
         self.shared.shares.stop_all();
         self.traps.stop();
         self.senses.watches.stop();
@@ -393,8 +406,9 @@ fn prepared_guard(config: &Config, memory: Memory) -> Guard {
     let proposals = Fact::RestoredProposals(memory.proposals);
     guard.handle_event(portguard_core::Event { at: now, fact: proposals }, now);
     let (protected, _) = source::host::protected(&config.protection());
-    let fact = Fact::Protected(protected);
-    guard.handle_event(portguard_core::Event { at: now, fact }, now);
+    for fact in protected.facts() {
+        guard.handle_event(portguard_core::Event { at: now, fact }, now);
+    }
     guard
 }
 

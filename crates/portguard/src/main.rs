@@ -99,20 +99,29 @@ fn run(global: &Global, command: Command) -> Result<ExitCode, Failed> {
         Command::Backtest(args) => cli::backtest::backtest(global, &args)?,
         Command::Report(args) => cli::report::report(global, &args)?,
         Command::Share(args) => cli::share::share(&client()?, global, args)?,
+        Command::Remote { command } => {
+            let is_positive = cli::remote::remote(global, command, client)?;
+            return Ok(if is_positive { ExitCode::SUCCESS } else { ExitCode::from(1) });
+        }
+        Command::Key { command } => cli::key::key(global, command)?,
         Command::Scan(args) => scan::scan(global, &args, client)?,
         Command::Rule { command } => return rule_command(global, command),
         Command::Config { command } => configuration(global, command)?,
-        Command::Import { source, path, dry_run } => match source {
-            ImportSource::PortTrap => import::port_trap(global, &path, dry_run)?,
-            ImportSource::DynamicPortGuard => import::port_guard(global, &path, dry_run)?,
-            ImportSource::Fail2ban => import::fail2ban(global, &path, dry_run)?,
-            ImportSource::Ipset => import::ipset(global, &path, dry_run)?,
-        },
+        Command::Import { source, path, dry_run } => import(global, source, &path, dry_run)?,
         Command::ApiDescription => local::api_description()?,
         Command::Completions { shell } => local::completions(shell),
         Command::Man { dir } => local::man(&dir)?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn import(global: &Global, source: ImportSource, path: &Path, dry_run: bool) -> Result<(), Failed> {
+    match source {
+        ImportSource::PortTrap => import::port_trap(global, path, dry_run),
+        ImportSource::DynamicPortGuard => import::port_guard(global, path, dry_run),
+        ImportSource::Fail2ban => import::fail2ban(global, path, dry_run),
+        ImportSource::Ipset => import::ipset(global, path, dry_run),
+    }
 }
 
 fn rule_command(global: &Global, command: RuleCommand) -> Result<ExitCode, Failed> {

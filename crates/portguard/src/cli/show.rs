@@ -110,6 +110,9 @@ fn sources(status: &view::Status) -> String {
         // As above.
         let _ = writeln!(out, "{name:<14} {value}");
     };
+    if let Some(remote) = &status.remote {
+        row("control file", super::remote::words(remote));
+    }
     for source in std::iter::once(&status.ledger).chain(&status.sources) {
         let detail = source.detail.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
         row(&source.name, format!("{}{detail}", source.health));

@@ -1,7 +1,7 @@
 //! The web face: running it, letting the first user in, and opening it in a browser.
 
 use std::{
-    io::{self, BufRead as _, IsTerminal as _, Write as _},
+    io::{self, IsTerminal as _},
     net::SocketAddr,
     path::Path,
     process::{Command, Stdio},
@@ -12,7 +12,6 @@ use clap::{Subcommand, ValueEnum};
 use portguard_core::Span;
 use portguard_linux::{memory, privilege, report};
 use portguard_web::{FolderError, OpenError, PasswordError, Role, Settings};
-use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 use serde_json::json;
 
 use crate::{
@@ -21,7 +20,7 @@ use crate::{
     exit::{Failed, Turn, with_causes},
 };
 
-use super::{Global, ask, client::Client, show};
+use super::{Global, ask, client::Client, show, unseen};
 
 /// How much the face steps back behind the guard, which has none of it (nice(2)): with five hundred
 /// pages to write to it would otherwise be in the way of a ban where there are few cores.
@@ -226,34 +225,11 @@ fn password(config: &Config, user: &str, role: Option<RoleName>) -> Result<(), F
 
 /// Reads a password: twice and unseen at a terminal, else one line.
 fn read_password(user: &str) -> io::Result<String> {
-    let input = io::stdin();
-    if !input.is_terminal() {
-        return line(input.lock());
-    }
-    let before = tcgetattr(&input)?;
-    let mut unseen = before.clone();
-    unseen.local_modes.remove(LocalModes::ECHO);
-    tcsetattr(&input, OptionalActions::Flush, &unseen)?;
-    let ask = |what: &str| {
-        eprint!("{what}: ");
-        io::stderr().flush()?;
-        let answer = line(io::stdin().lock());
-        eprintln!();
-        answer
-    };
-    let typed =
-        ask(&format!("new password of {user}")).and_then(|one| Ok((one, ask("once more")?)));
-    tcsetattr(&input, OptionalActions::Flush, &before)?;
-    match typed? {
-        (one, other) if one == other => Ok(one),
+    let answers = unseen::ask(&[format!("new password of {user}"), "once more".to_owned()])?;
+    match <[String; 2]>::try_from(answers) {
+        Ok([one, other]) if one == other => Ok(one),
         _ => Err(io::Error::other("the two are not the same")),
     }
-}
-
-fn line(input: impl io::BufRead) -> io::Result<String> {
-    let mut line = String::new();
-    input.take(1_024).read_line(&mut line)?;
-    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
 }
 
 /// Returns why the face does not run, with what to do.

@@ -2,6 +2,7 @@
 
 mod anomaly;
 mod effect;
+mod remote;
 mod share;
 mod trap;
 mod web;
@@ -56,6 +57,7 @@ pub(super) fn mistakes(config: &Config, around: &Surroundings, tree: &Tree) -> V
     trap::check(config, around, &mut found);
     check_services(config, &mut found);
     check_sources(config, &mut found);
+    remote::check(config, &mut found);
     share::check(config, &mut found);
     web::check(config, &mut found);
     check_metrics(config, &mut found);
@@ -254,10 +256,6 @@ fn check_sources(config: &Config, found: &mut Findings<'_>) {
         let key = Key::of("scan").row(index).name("howmany");
         found.check(scan.howmany > 0, &key, "must be above zero");
     }
-    let remote = &config.remote;
-    let takes_files = remote.url.is_empty() || remote.unsigned || !remote.keys.is_empty();
-    let what = "no file could be taken; write `keys`, or `unsigned = true` if anybody may forge it";
-    found.check(takes_files, &Key::of("remote.url"), what);
     found.check(config.fleet.accept > 0, &Key::of("fleet.accept"), "must be above zero");
 }
 

@@ -35,26 +35,6 @@ macro_rules! words {
 pub(super) use words;
 
 section! {
-    /// The control file.
-    Remote {
-        /// Where it is fetched; empty: nowhere.
-        url: String = String::new(),
-        /// How often.
-        every: Written<Span> = written("5m"),
-        /// Public keys; the file must be signed by one of them.
-        keys: Vec<String> = Vec::new(),
-        /// Whether unsigned files are taken.
-        unsigned: bool = false,
-        /// How old a signed file may be.
-        max_age: Written<Span> = written("1d"),
-        /// Which services it may drive.
-        services: Vec<String> = Vec::new(),
-        /// Where the status page is written; empty: nowhere.
-        status_page: String = String::new(),
-    }
-}
-
-section! {
     /// The knock: one signed packet opens a service for its sender.
     Knock {
         /// Where it is read; empty: nowhere.

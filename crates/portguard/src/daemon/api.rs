@@ -14,6 +14,7 @@ mod order;
 mod outside;
 mod ports;
 mod proposals;
+mod remote;
 mod role;
 mod shares;
 mod stream;
@@ -50,6 +51,7 @@ use super::{
     enforcer::{Reached, Requests},
     inbox::Inbox,
     ledger::{SharedReader, Written},
+    remote::Remote,
     shares::Shares,
     source::{connections::Connections, record::PacketRecord, taps::TapStates, watches::Board},
     system::Signal,
@@ -92,6 +94,7 @@ pub(crate) struct Desk {
     pub(crate) connections: Arc<Connections>,
     pub(crate) watches: Arc<Board>,
     pub(super) shares: Arc<Shares>,
+    pub(super) remote: Arc<Remote>,
     pub(crate) views: Arc<Views>,
     /// The main thread, which reads the configuration.
     pub(crate) signals: crossbeam_channel::Sender<Signal>,
@@ -193,7 +196,7 @@ async fn accept(listener: UnixListener, router: &Router, trust: impl Fn(&UnixStr
 }
 
 /// Every route, made when it is called for: its description is larger than what it does.
-const ROUTES: [fn() -> UtoipaMethodRouter<Desk>; 40] = [
+const ROUTES: [fn() -> UtoipaMethodRouter<Desk>; 41] = [
     || routes!(ask::status),
     || routes!(ask::list),
     || routes!(ask::offenders),
@@ -228,6 +231,7 @@ const ROUTES: [fn() -> UtoipaMethodRouter<Desk>; 40] = [
     || routes!(traffic::interfaces),
     || routes!(shares::list, shares::share),
     || routes!(shares::stop),
+    || routes!(remote::remote),
     || routes!(ports::open),
     || routes!(ports::close),
     || routes!(ports::posture),

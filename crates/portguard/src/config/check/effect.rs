@@ -8,9 +8,9 @@ use toml::{Table, Value};
 use crate::config::{Config, key::Key, tree::Tree};
 
 /// Sections that take effect.
-const IN_EFFECT: [&str; 18] = [
+const IN_EFFECT: [&str; 19] = [
     "guard", "protect", "allow", "firewall", "throttle", "ladders", "traps", "api", "store",
-    "services", "ports", "packets", "watch", "rules", "scan", "anomaly", "share", "web",
+    "services", "ports", "packets", "watch", "rules", "scan", "anomaly", "remote", "share", "web",
 ];
 
 /// Returns what is set to something else than its default, but takes no effect in this version.
@@ -20,6 +20,11 @@ pub(in crate::config) fn without_effect(config: &Config, tree: &Tree) -> Vec<Str
     let idle = keys.filter(|key| !is_in_effect(key));
     let mut told: Vec<_> =
         idle.map(|key| tree.mistake(&key, "has no effect in this version")).collect();
+    let remote = &config.remote;
+    if remote.url.is_empty() && !remote.status_page.is_empty() {
+        let key = Key::of("remote.status_page");
+        told.push(tree.mistake(&key, "has no effect without remote.url"));
+    }
     told.sort_by(|one, other| one.place.cmp(&other.place));
     told.iter().map(ToString::to_string).collect()
 }

@@ -124,6 +124,7 @@ fn compose_status(
         offenders: snapshot.offenders,
         turned_away: kernel.turned_away,
         record: super::log::state(desk.record.tally(), kernel),
+        remote: super::remote::summary(desk),
         taps: desk.taps.list().iter().map(super::log::tap).collect(),
         ledger: ledgers.into_iter().next().unwrap_or(view::Source {
             name: ledger.to_owned(),

@@ -27,9 +27,35 @@ const RESOLV_CONFS: [&str; 2] = ["/etc/resolv.conf", "/run/systemd/resolve/resol
 /// What is protected by the configuration; replaced when it is read again.
 pub(crate) type SharedProtect = Arc<RwLock<Protect>>;
 
-/// Returns everybody who is protected right now, each with the reason; what can not be found out
-/// is left out and named.
-pub(crate) fn protected(protect: &Protect) -> (BTreeMap<Subject, Arc<str>>, Option<String>) {
+/// Everybody who is protected right now.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Protected {
+    /// Each with the reason.
+    pub(crate) subjects: BTreeMap<Subject, Arc<str>>,
+    /// Those among them behind which somebody may need a way in.
+    pub(crate) people: BTreeSet<Subject>,
+}
+
+impl Protected {
+    /// Returns what the guard is told of it.
+    pub(crate) fn facts(self) -> [Fact; 2] {
+        [Fact::Protected(self.subjects), Fact::People(self.people)]
+    }
+}
+
+/// Returns those behind which somebody may need a way in, as it is at this moment.
+pub(crate) fn people(protect: &Protect) -> BTreeSet<Subject> {
+    let peers = if protect.ssh_peers { host::ssh_peers() } else { BTreeSet::new() };
+    people_among(&peers, protect)
+}
+
+fn people_among(peers: &BTreeSet<IpAddr>, protect: &Protect) -> BTreeSet<Subject> {
+    let peers = peers.iter().copied().map(Subject::address);
+    peers.chain(protect.addresses.iter().copied()).collect()
+}
+
+/// Returns everybody who is protected right now; what can not be found out is left out and named.
+pub(crate) fn protected(protect: &Protect) -> (Protected, Option<String>) {
     let mut found: BTreeMap<Subject, Arc<str>> = BTreeMap::new();
     let mut troubles = Vec::new();
     let mut add = |addresses: BTreeSet<IpAddr>, why: &'static str| {
@@ -55,14 +81,14 @@ pub(crate) fn protected(protect: &Protect) -> (BTreeMap<Subject, Arc<str>>, Opti
             add(host::resolvers(&text), "is a name server of this host");
         }
     }
-    if protect.ssh_peers {
-        add(host::ssh_peers(), "has a live authenticated session");
-    }
+    let peers = if protect.ssh_peers { host::ssh_peers() } else { BTreeSet::new() };
+    let people = people_among(&peers, protect);
+    add(peers, "has a live authenticated session");
     for subject in &protect.addresses {
         found.entry(*subject).or_insert_with(|| "is named in the configuration".into());
     }
     let troubles = (!troubles.is_empty()).then(|| troubles.join("; "));
-    (found, troubles)
+    (Protected { subjects: found, people }, troubles)
 }
 
 /// Watches who is protected, on a thread of its own.
@@ -75,13 +101,13 @@ fn watch(protect: &SharedProtect, inbox: &Inbox) {
     if let Err(error) = &changes {
         tell(inbox, NAME, Health::Degraded(format!("changes are seen late: {error}")));
     }
-    let mut known = BTreeMap::new();
+    let mut known = Protected::default();
     loop {
         let wanted = protect.read().unwrap_or_else(PoisonError::into_inner).clone();
         let (found, troubles) = protected(&wanted);
         if found != known {
             known.clone_from(&found);
-            inbox.deliver(Fact::Protected(found));
+            found.facts().into_iter().for_each(|fact| inbox.deliver(fact));
         }
         tell(inbox, NAME, troubles.map_or(Health::Good, Health::Degraded));
         match &changes {
