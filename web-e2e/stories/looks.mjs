@@ -20,6 +20,7 @@ const PAGES = [
   ["logs", /started/],
   ["logs?show=packets", "10.77.0.8"],
   ["service", "guarding"],
+  ["remote", "There is no control file."],
   ["share", "https://abc123.lhr.example"],
   ["account", "has a password"],
 ];

@@ -73,6 +73,7 @@ const answers = {
   "GET /api/v1/config/schema": JSON.parse(readFileSync(process.argv[2] ?? "/dev/stdin", "utf8")),
   "POST /api/v1/config/check": { mistakes: [], warnings: [], values },
   "POST /api/v1/config/edit": { text: configuration.replace("approved", "all") },
+  "GET /api/v1/remote": { url: "https://files.example.net/ports.txt", summary: { state: "good", last_error: null, unsigned: false, serial: 1_795_892_400, signer: "anna@laptop", left_out: 1 }, every: 300, last_fetch: ago(42), last_good: ago(42), next_fetch: ahead(258), signed_at: ago(4000), services: [{ name: "ssh", state: "open", until: ahead(5400), author: "control file, serial 1795892400", open_for: ["198.51.100.7"] }, { name: "vpn", state: "closed", until: null, author: null, open_for: [] }], left_out: [{ line: 5, order: "open mail", why: "names `mail`, which is not in remote.services" }], more_left_out: 0 },
   "GET /api/v1/shares": [{ port: 8080, provider: "localhost.run", state: "up", url: "https://a1b2c3d4e5.lhr.life", qr, host_key: "SHA256:FV8IMJ4IYjYUTnd6on7PqbRjaZf4c1EhhEBgeUdE94I", since: ago(900), until: ahead(6300), seconds_left: 6300, connections: 12, author: "web:admin" }],
 };
 writeFileSync(new URL("answers.json", import.meta.url), JSON.stringify(answers));

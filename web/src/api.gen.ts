@@ -658,6 +658,72 @@ export interface Reloaded {
   warnings: string[];
 }
 
+/** The control file. */
+export interface Remote {
+  /** Seconds between two fetches. */
+  every: number;
+  /** When it was last asked for; null: not yet. */
+  last_fetch?: string | null;
+  /** When it last came and counted. */
+  last_good?: string | null;
+  /** Lines that are not carried out, and why. */
+  left_out: RemoteLine[];
+  /** How many more lines there are of those. */
+  more_left_out: number;
+  /** When it is asked for again. */
+  next_fetch?: string | null;
+  /** Why the status page is not written. */
+  page_error?: string | null;
+  /** The services that it may drive. */
+  services: RemoteService[];
+  /** When the file in effect was signed. */
+  signed_at?: string | null;
+  /** How it stands. */
+  summary: RemoteSummary;
+  /** Where it is fetched; null: nowhere. */
+  url?: string | null;
+}
+
+/** A line that is not carried out. */
+export interface RemoteLine {
+  /** Its number. */
+  line: number;
+  /** The line in words; null if it can not be read. */
+  order?: string | null;
+  /** Why not. */
+  why: string;
+}
+
+/** A service that a control file may drive. */
+export interface RemoteService {
+  /** Who opened or closed it, if somebody did. */
+  author?: string | null;
+  /** Its name. */
+  name: string;
+  /** Sources that it is open for whatever else is so. */
+  open_for: string[];
+  /** `open`, `closed`, `partly open` or `unknown`. */
+  state: string;
+  /** When that ends by itself. */
+  until?: string | null;
+}
+
+/** How the control file stands. */
+export interface RemoteSummary {
+  /** Why it does not come, or does not count. */
+  last_error?: string | null;
+  /** How many of its lines are not carried out. */
+  left_out: number;
+  /** The serial of the file in effect; null: none was signed. */
+  serial?: number | null;
+  /** Who signed the file in effect. */
+  signer?: string | null;
+  /** `off`, `waiting` (for the first fetch), `good`, `failing` (it does not come) or `rejected`. */
+  state: string;
+  /** Whether files are taken that nobody signed. */
+  unsigned: boolean;
+}
+
 /** What an operator said of listening sockets. */
 export interface Ruling {
   /** Whether they may open their ports. */
@@ -798,6 +864,7 @@ export interface Status {
   ready: boolean;
   /** The record of packet decisions. */
   record?: RecordState;
+  remote?: RemoteSummary | null;
   /** When the daemon came up. */
   since: string;
   /** Every other source of events. */
@@ -1125,6 +1192,9 @@ export interface Routes {
   };
   "POST /v1/reload": {
     answer: Reloaded;
+  };
+  "GET /v1/remote": {
+    answer: Remote;
   };
   "POST /v1/rule-test": {
     body: Trial;

@@ -11,6 +11,7 @@ import { Logs } from "./pages/logs";
 import { Offenders } from "./pages/offenders";
 import { Overview } from "./pages/overview";
 import { Ports } from "./pages/ports";
+import { Remote } from "./pages/remote";
 import { Service } from "./pages/service";
 import { Share } from "./pages/share";
 import { OneTimeLink, SignIn } from "./pages/sign-in";
@@ -32,6 +33,7 @@ const PAGES: { key: string; title: string; sign: Sign; page: ComponentType }[] =
   { key: "config", title: "Configuration", sign: "config", page: Configuration },
   { key: "logs", title: "Logs", sign: "logs", page: Logs },
   { key: "service", title: "Service", sign: "service", page: Service },
+  { key: "remote", title: "Control file", sign: "remote", page: Remote },
   { key: "share", title: "Share", sign: "share", page: Share },
   { key: "account", title: "Account", sign: "account", page: Account },
 ];

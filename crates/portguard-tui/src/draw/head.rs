@@ -147,6 +147,10 @@ fn standing(status: &Status) -> Vec<(String, Tone)> {
         let line = format!("enforcement is paused until {until} UTC: nobody is turned away");
         alerts.push((line, Tone::Warning));
     }
+    if let Some(remote) = status.remote.as_ref().filter(|remote| remote.state == "rejected") {
+        let why = remote.last_error.as_deref().unwrap_or_default();
+        alerts.push((format!("the control file is rejected: {why}"), Tone::Warning));
+    }
     if status.observe {
         let line = "only observing: nothing is changed in the kernel".to_owned();
         alerts.push((line, Tone::Warning));
