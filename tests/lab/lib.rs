@@ -6,6 +6,7 @@
 
 pub mod daemon;
 pub mod deadline;
+pub mod file_server;
 pub mod forgery;
 pub mod host;
 pub mod pages;
@@ -18,6 +19,7 @@ pub mod wiring;
 pub use crate::{
     daemon::Daemon,
     deadline::eventually,
+    file_server::FileServer,
     forgery::{Forgery, Kind},
     host::Host,
     pages::Pages,

@@ -117,6 +117,19 @@ fn a_page_whose_session_ends_asks_for_the_password() {
 }
 
 #[test]
+fn the_control_file_is_told_of_with_its_services() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ports.txt");
+    fs::write(&file, "open web\nopen mail\n").unwrap();
+    let url = format!("file://{}", file.display());
+    let configuration = format!(
+        "[remote]\nurl = \"{url}\"\nunsigned = true\nservices = [\"web\"]\n[services.web]\n\
+         ports = [\"tcp/8088\"]\n[services.mail]\nports = [\"tcp/25\"]\n{PLAIN}"
+    );
+    check(&configuration, "remote", &[&url]);
+}
+
+#[test]
 fn one_comes_in_by_link_and_password_and_out_everywhere() {
     let Story { mut daemon, lab } = Story::new(PLAIN);
     let mut pages = Pages::start_new(&lab, &daemon);

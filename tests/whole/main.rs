@@ -24,6 +24,7 @@ mod packets;
 mod pause;
 mod ports;
 mod posture;
+mod remote;
 mod repair;
 mod reports;
 mod restart;
