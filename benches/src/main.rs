@@ -12,6 +12,7 @@ mod load;
 mod logs;
 mod peers;
 mod record;
+mod remote;
 mod scan;
 mod single;
 mod taps;
@@ -33,7 +34,7 @@ fn main() {
     }
     let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|word| name.contains(word));
     let mut report = Report::default();
-    let groups: [(&str, Measure); 22] = [
+    let groups: [(&str, Measure); 23] = [
         ("single", single::bans),
         ("burst", single::burst),
         ("networks", single::networks),
@@ -46,6 +47,7 @@ fn main() {
         ("cost", doors::cost),
         ("watch", doors::watch),
         ("orders", doors::orders),
+        ("remote", remote::control_file),
         ("record", record::packets),
         ("sshd", logs::sshd),
         ("filters", logs::filters),
