@@ -2,6 +2,7 @@
 //!
 //! Runs on a thread of its own. Nothing here decides; a lost packet is counted, never silent.
 
+mod datagram;
 mod packet;
 mod volume;
 
@@ -23,6 +24,7 @@ use rustix::{
 
 use crate::netlink;
 
+pub use datagram::{Datagram, read_datagram};
 pub use packet::{Packet, PacketError, read_packet};
 pub use volume::{Logged, VolumeReader, interface_name};
 

@@ -28,7 +28,7 @@ pub use batch::{ApplyError, BatchOutcome, NotApplied};
 pub use element::{Found, Listed, Tally};
 pub use feature::probe_features;
 pub use fingerprint::Verdict;
-pub use frame::{Features, FrameSpec, Icmp, Log, Rates, TrapEvidence, TrapRule};
+pub use frame::{Features, FrameSpec, Icmp, KnockRule, Log, Rates, TrapEvidence, TrapRule};
 pub use monitor::{Added, ForeignChange, Monitor, MonitorError, Notice};
 pub use ownership::Ownership;
 pub use set::ListSet;

@@ -122,11 +122,19 @@ struct Numbering {
 }
 
 impl VolumeReader {
-    /// Binds to log groups.
+    /// Binds to log groups, for the headers of their packets.
     ///
     /// # Errors
     /// When the kernel refuses: no privilege, no NFLOG, or another program reads a group.
     pub fn open(groups: &[u16]) -> io::Result<Self> {
+        Self::open_copying(groups, COPIED_BYTES)
+    }
+
+    /// Binds to log groups, of whose packets at most so many bytes are copied.
+    ///
+    /// # Errors
+    /// As [`VolumeReader::open`].
+    pub fn open_copying(groups: &[u16], copied_bytes: u32) -> io::Result<Self> {
         let mut socket = Socket::new(NETLINK_NETFILTER)?;
         socket.bind_auto()?;
         if sockopt::set_socket_recv_buffer_size_force(socket.as_fd(), RECEIVE_BUFFER).is_err() {
@@ -137,7 +145,7 @@ impl VolumeReader {
             let options: Vec<ConfigNla> = vec![
                 ConfigCmd::Bind.into(),
                 ConfigFlags::SEQ.into(),
-                ConfigMode::new_packet(COPIED_BYTES).into(),
+                ConfigMode::new_packet(copied_bytes).into(),
                 ConfigNla::NlBufSiz(room),
                 ConfigNla::QThresh(WHEN_QUIET),
                 Timeout::new(DELIVER_WITHIN).into(),

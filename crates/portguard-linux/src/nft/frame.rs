@@ -37,6 +37,8 @@ pub struct FrameSpec {
     pub icmp: Icmp,
     /// Which decisions are told, and where.
     pub log: Log,
+    /// Where knocks are taken, if anywhere.
+    pub knock: Option<KnockRule>,
     /// What this kernel can do.
     pub features: Features,
     /// The depths below the root at which units of approvals lie: index of the approval, depth.
@@ -93,6 +95,17 @@ pub struct Log {
     pub allowed: Option<u16>,
     /// How many are told of at most, for each of the two.
     pub limit: Rate,
+}
+
+/// Where knocks come in: datagrams of one length to one port, that are told of and dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KnockRule {
+    /// The UDP port.
+    pub port: u16,
+    /// The length of their payload, in bytes.
+    pub payload: u16,
+    /// The NFLOG group that hears of them.
+    pub group: u16,
 }
 
 /// Ports that no honest peer touches, and what touching them does.

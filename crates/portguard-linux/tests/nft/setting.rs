@@ -33,6 +33,7 @@ pub(crate) fn plain() -> FrameSpec {
         features: Features::default(),
         unit_levels: BTreeSet::new(),
         log: Log { blocked: None, allowed: None, limit: per(RateUnit::Second, 2000) },
+        knock: None,
         networks: BTreeSet::new(),
     }
 }

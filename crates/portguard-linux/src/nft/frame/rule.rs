@@ -8,10 +8,10 @@ use std::{
 use portguard_core::{Family, List, Protocol, Strength};
 
 use super::{
-    FrameSpec, Icmp, THROTTLED, TrapEvidence, TrapRule,
+    FrameSpec, Icmp, KnockRule, THROTTLED, TrapEvidence, TrapRule,
     definition::{BURST, Metered, meter_name},
     door,
-    verdict::{PAUSED, SPARED, Verdicts, of_set},
+    verdict::{DELIVER_AT_ONCE, PAUSED, SPARED, Verdicts, of_set},
 };
 use crate::nft::set::ListSet;
 
@@ -24,6 +24,16 @@ pub(super) struct Chain {
 
 /// How many probes a second are told of at most; the rest is judged all the same.
 const PROBE_LOGS_PER_SECOND: u32 = 2000;
+
+/// How many knocks a second are told of at most: twice the flood that the reader has to bear, with room
+/// for what comes while it is not scheduled. The rest is dropped unheard.
+const KNOCKS_PER_SECOND: u32 = 200_000;
+const KNOCK_BURST: u32 = 20_000;
+
+/// Length of a UDP header (RFC 768), and of all headers before a knock: IPv6 with 80 bytes of extensions,
+/// or the longest of IPv4.
+const UDP_HEADER: u32 = 8;
+const KNOCK_HEADERS: u32 = 40 + 80 + UDP_HEADER;
 
 /// How much of a packet goes into the log, in bytes: the headers and the first words.
 pub(super) const LOGGED_BYTES: u32 = 128;
@@ -95,6 +105,7 @@ fn input_chain(spec: &FrameSpec, sets: &BTreeSet<ListSet>, verdicts: &mut Verdic
             // The packet that completes a handshake already counts as established.
             to_traps(spec),
             vec![r#"ct state established,related accept comment "established""#.to_owned()],
+            knocks(spec),
             allowed(sets, verdicts),
             icmp_essentials(spec.icmp),
             vec![r#"jump throttles comment "throttles""#.to_owned()],
@@ -110,6 +121,21 @@ fn input_chain(spec: &FrameSpec, sets: &BTreeSet<ListSet>, verdicts: &mut Verdic
         ]
         .concat(),
     }
+}
+
+/// Takes knocks out of what is judged, before anything could answer them: they are told of, and
+/// dropped. What has another length goes on like any datagram.
+fn knocks(spec: &FrameSpec) -> Vec<String> {
+    let Some(KnockRule { port, payload, group }) = spec.knock else { return Vec::new() };
+    let length = UDP_HEADER + u32::from(payload);
+    let matches = format!("udp dport {port} udp length {length}");
+    let copied = KNOCK_HEADERS + u32::from(payload);
+    let told = format!(
+        "{matches} limit rate {KNOCKS_PER_SECOND}/second burst {KNOCK_BURST} packets \
+         log group {group} snaplen {copied} queue-threshold {DELIVER_AT_ONCE} comment \"knock\""
+    );
+    let told = spec.features.log.then_some(told);
+    told.into_iter().chain([format!("{matches} drop comment \"knock\"")]).collect()
 }
 
 /// Without these IPv6 stops working; the hop limit proves a sender on the link (RFC 4861 section 6.1).

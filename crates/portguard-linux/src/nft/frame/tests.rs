@@ -25,6 +25,7 @@ fn spec() -> FrameSpec {
             allowed: Some(9),
             limit: Rate { count: 2000, per: RateUnit::Second },
         },
+        knock: None,
         networks: BTreeSet::new(),
     }
 }
@@ -184,6 +185,28 @@ fn a_probe_throttles_and_is_told_of_in_measure() {
 }
 
 #[test]
+fn knocks_are_told_of_and_dropped_before_doors_and_throttles() {
+    let mut spec = spec();
+    spec.knock = Some(KnockRule { port: 62_201, payload: 256, group: 10 });
+    let knock = "udp dport 62201 udp length 264";
+    check(
+        &spec,
+        &[
+            r#"ct state established,related accept comment "established""#,
+            &format!(
+                r#"{knock} limit rate 200000/second burst 20000 packets log group 10 snaplen 384 queue-threshold 64 comment "knock""#
+            ),
+            &format!(r#"{knock} drop comment "knock""#),
+            r#"ip saddr @allow4 goto in_allow_allow4 comment "allow""#,
+            r#"jump throttles comment "throttles""#,
+        ],
+    );
+    spec.features.log = false;
+    let text = spec.text("guard", &Inventory::default(), &[]);
+    assert!(text.contains(&format!(r#"{knock} drop comment "knock""#)) && !text.contains("group"));
+}
+
+#[test]
 fn throttles_meter_each_source_hard_before_soft() {
     check(
         &spec(),
@@ -233,6 +256,7 @@ fn what_is_not_wanted_goes_first() {
 /// A frame with every kind of rule that this way of following gives.
 fn everything(follow: Follow) -> FrameSpec {
     let mut spec = FrameSpec { icmp: Icmp::All, unit_levels: [(0, 2)].into(), ..spec() };
+    spec.knock = Some(KnockRule { port: 62_201, payload: 256, group: 10 });
     for family in [Family::V4, Family::V6] {
         spec.traps.push(TrapRule { tarpit: true, ..trap(family, TrapEvidence::Probe) });
         let datagrams = trap(family, TrapEvidence::Probe);
