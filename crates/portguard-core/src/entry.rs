@@ -5,7 +5,7 @@ mod words;
 use std::{fmt, net::IpAddr, num::NonZeroU32, sync::Arc};
 
 use crate::{
-    DoorAct, Evidence, FaceUser, Family, Grade, Health, List, Owner, Port, Posture, Process,
+    DoorAct, Evidence, FaceUser, Family, Grade, Health, KeyName, KnockNews, List, Owner, Port, Posture, Process,
     Proposal, Reach, Refusal, RemoteStep, Ruling, Severity, ShareStep, Strength, Subject,
     Timestamp, Until,
 };
@@ -226,6 +226,8 @@ pub enum Note {
         /// How far the file can be trusted.
         grade: Grade,
     },
+    /// Somebody knocked.
+    Knock(KnockNews),
     /// Somebody else changed our table, and what was lost is put back.
     Repaired {
         /// What was lost (`flush of set ban4`).
@@ -328,6 +330,8 @@ pub enum Author {
     Import,
     /// A control file with this serial; `None`: one that nobody signed.
     ControlFile(Option<NonZeroU32>),
+    /// Somebody who knocked, with this key.
+    Knock(KeyName),
 }
 
 impl Author {
@@ -348,6 +352,7 @@ impl fmt::Display for Author {
             Self::Import => f.write_str("import"),
             Self::ControlFile(Some(serial)) => write!(f, "control file, serial {serial}"),
             Self::ControlFile(None) => f.write_str("control file, unsigned"),
+            Self::Knock(key) => write!(f, "knock of {key}"),
         }
     }
 }
@@ -428,6 +433,7 @@ impl Note {
             }
             Self::Doors { from, .. } | Self::DoorsEnded { from, .. } => *from,
             Self::Remote { step, .. } => step.subject(),
+            Self::Knock(news) => Some(news.subject()),
             Self::Full { dropped, .. } => Some(*dropped),
             _ => None,
         }
@@ -461,6 +467,7 @@ impl Note {
             Self::Dismissed { .. } => "dismissed",
             Self::Share { .. } => "share",
             Self::Remote { .. } => "remote",
+            Self::Knock(_) => "knock",
             Self::Repaired { .. } => "repaired",
             Self::Health { .. } => "health",
             Self::NotEnforced { .. } => "not-enforced",
@@ -482,6 +489,7 @@ impl Note {
             | Self::Listener { reach: Reach::Pending, .. }
             | Self::Repaired { .. }
             | Self::Full { .. }
+            | Self::Knock(KnockNews { refused: Some(_), .. })
             | Self::Health { health: Health::Degraded(_), .. } => Level::Warning,
             Self::Share { step, .. } => step.level(),
             Self::Remote { step, .. } => step.level(),

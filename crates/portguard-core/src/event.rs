@@ -105,6 +105,8 @@ pub enum Fact {
     Anomaly(Box<crate::Anomaly>),
     /// Proposed rules that the ledger remembers, at start.
     RestoredProposals(Vec<crate::Proposal>),
+    /// Somebody knocked.
+    Knock(crate::Knock),
     /// Something for the journal: the daemon came up or goes down, a trap stands or can not.
     Noted(crate::Note),
 }

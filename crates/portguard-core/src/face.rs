@@ -1,23 +1,15 @@
 //! Names of a face's users: who gave an order through the web face.
-//!
-//! An [`crate::Author`] stands in every hold, of which there may be a million, so a name is a number
-//! into a table that only grows. It is written once for each name and read without a lock.
 
-use std::{fmt, str::FromStr, sync::OnceLock};
+use std::{fmt, str::FromStr};
 
 use thiserror::Error;
 
-/// How many names are told apart within one life of the process. A face has a handful of users;
-/// beyond that they are all [`OTHERS`], so that a face gone wild can not fill the memory.
-const MOST_NAMES: usize = 255;
+use crate::name::Names;
 
 /// Longest name, in bytes: it fits a line of the journal.
 const LONGEST_NAME: usize = 64;
 
-/// Names that found no place.
-const OTHERS: &str = "(others)";
-
-static NAMES: [OnceLock<Box<str>>; MOST_NAMES] = [const { OnceLock::new() }; MOST_NAMES];
+static NAMES: Names = Names::new();
 
 /// A user of a face, by the name that the face asserts.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -31,7 +23,7 @@ pub struct FaceUserError;
 impl FaceUser {
     /// Returns the name.
     pub fn name(self) -> &'static str {
-        NAMES.get(usize::from(self.0)).and_then(OnceLock::get).map_or(OTHERS, |name| name)
+        NAMES.name(self.0)
     }
 }
 
@@ -44,8 +36,7 @@ impl FromStr for FaceUser {
         if !is_name {
             return Err(FaceUserError);
         }
-        let place = NAMES.iter().position(|slot| **slot.get_or_init(|| name.into()) == *name);
-        Ok(Self(place.and_then(|place| u8::try_from(place).ok()).unwrap_or(u8::MAX)))
+        Ok(Self(NAMES.number(name)))
     }
 }
 

@@ -10,6 +10,7 @@ mod desired;
 mod doors;
 mod exposure;
 mod foreign;
+mod knocking;
 #[cfg(test)]
 mod laws;
 mod listening;
@@ -236,6 +237,7 @@ impl Guard {
             Fact::RestoredDoors(doors) => self.restore_doors(doors, now),
             Fact::Anomaly(anomaly) => self.take_anomaly(&anomaly, event.at, now),
             Fact::RestoredProposals(proposals) => self.restore_proposals(proposals, now),
+            Fact::Knock(knock) => self.take_knock(knock, now),
             Fact::Noted(note) => self.take_note(note, now),
         }
     }

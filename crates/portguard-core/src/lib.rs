@@ -12,8 +12,10 @@ pub mod event;
 pub mod exposure;
 pub mod face;
 pub mod guard;
+pub mod knock;
 pub mod ladder;
 pub mod listener;
+mod name;
 pub mod pattern;
 pub mod proposal;
 pub mod rate;
@@ -44,6 +46,7 @@ pub use guard::{
     MOST_PORTS_OF_A_BAN, Offender, Policy, PortOrder, Refusal, ServiceState, Snapshot, SourceState,
     TrapState,
 };
+pub use knock::{KeyName, KeyNameError, Knock, KnockNews};
 pub use ladder::{Growth, Ladder, Rung};
 pub use listener::{Listener, Owner};
 pub use pattern::{Pattern, PatternError};

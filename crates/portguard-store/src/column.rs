@@ -194,6 +194,7 @@ impl ToSql for Column<Author> {
             Author::Administrator => ToSqlOutput::from("administrator"),
             Author::Configuration => ToSqlOutput::from("configuration"),
             Author::Import => ToSqlOutput::from("import"),
+            Author::Knock(key) => ToSqlOutput::from(format!("{KNOCK}{key}")),
             Author::ControlFile(serial) => {
                 // No serial is 0.
                 ToSqlOutput::from(format!("{CONTROL_FILE}{}", serial.map_or(0, NonZeroU32::get)))
@@ -211,6 +212,9 @@ const WEB: &str = "web:";
 /// Precedes the serial of the control file.
 const CONTROL_FILE: &str = "control-file:";
 
+/// Precedes the name of a key that knocked.
+const KNOCK: &str = "knock:";
+
 impl FromSql for Column<Author> {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
         let text = value.as_str()?;
@@ -225,6 +229,10 @@ impl FromSql for Column<Author> {
         if let Some(serial) = text.strip_prefix(CONTROL_FILE) {
             let serial = serial.parse().map_err(|_| FromSqlError::InvalidType)?;
             return Ok(Self(Author::ControlFile(NonZeroU32::new(serial))));
+        }
+        if let Some(key) = text.strip_prefix(KNOCK) {
+            let key = key.parse().map_err(|_| FromSqlError::InvalidType)?;
+            return Ok(Self(Author::Knock(key)));
         }
         match text {
             "guard" => Ok(Self(Author::Guard)),
@@ -401,6 +409,7 @@ mod tests {
         assert!(Column::<Author>::column_result(text).is_err());
         assert!(Column::<Author>::column_result(ValueRef::Text(b"operator:-1")).is_err());
         assert!(Column::<Author>::column_result(ValueRef::Text(b"web:")).is_err());
+        assert!(Column::<Author>::column_result(ValueRef::Text(b"knock:")).is_err());
         assert!(Column::<Pairs>::column_result(text).is_err());
     }
 }

@@ -2,7 +2,7 @@
 //! knowing every kind of note.
 
 use portguard_core::{
-    Author, Decision, Entry, Family, Health, Level, Measure, Note, Port, Process, Release,
+    Author, Decision, Entry, Family, Health, KnockNews, Level, Measure, Note, Port, Process, Release,
     ReleaseCause, ShareStep, Subject, Timestamp, Until,
 };
 use rusqlite::Row;
@@ -139,6 +139,16 @@ impl StoredEntry {
                     .text(&note.words().unwrap_or_default())
                     .detail("grade", grade)
                     .detail_if_any("hint", step.hint())
+            },
+            Note::Knock(news) => Self {
+                author: Some(Author::Knock(news.key)),
+                ..self
+                    .text(&note.words().unwrap_or_default())
+                    .detail("key", &news.key)
+                    .detail("service", &news.service)
+                    .detail("sender", &news.sender)
+                    .detail("grade", &KnockNews::GRADE)
+                    .detail_if_any("refused", news.refused.as_ref())
             },
             Note::Paused { until, author } => Self {
                 until: Some(Until::at(*until)),

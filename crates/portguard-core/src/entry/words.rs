@@ -3,8 +3,8 @@
 use crate::{Author, DoorAct, FileDeed, Note, Port, Reach, Subject, service::PortRange};
 
 impl Note {
-    /// Returns the note in words if it is about ports, listeners, shares, the control file or the
-    /// posture.
+    /// Returns the note in words if it is about ports, listeners, shares, the control file, knocks or
+    /// the posture.
     pub fn words(&self) -> Option<String> {
         Some(match self {
             Self::Listener { port, address, owner, reach, why } => match reach {
@@ -63,6 +63,7 @@ impl Note {
             }
             Self::Share { port, provider, step } => step.words(*port, provider),
             Self::Remote { step, .. } => step.words(),
+            Self::Knock(news) => news.words(),
             _ => return None,
         })
     }

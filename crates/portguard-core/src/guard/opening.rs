@@ -48,15 +48,7 @@ impl Guard {
     ) -> Result<Done, Refusal> {
         let PortOrder { ports, from, .. } = order;
         let from = from.filter(|subject| subject.prefix_len() > 0);
-        if ports.len() > MOST_PORTS_OF_AN_ORDER {
-            return Err(Refusal::too_many_ports_of_an_order(ports.len(), MOST_PORTS_OF_AN_ORDER));
-        }
-        if let Some(port) = ports.iter().find(|port| self.rules.is_never(**port)) {
-            return Err(Refusal::never(*port));
-        }
-        if self.doors.len() + ports.len() > self.caps.doors {
-            return Err(Refusal::doors_full(self.caps.doors));
-        }
+        self.may_open(ports)?;
         let until = Until::after(span, now);
         for port in ports {
             if from.is_none() {
@@ -73,6 +65,20 @@ impl Guard {
             self.forget_pending_shut(ports);
         }
         Ok(self.done(order.ports.len()))
+    }
+
+    /// Returns whether ports may be opened by order.
+    pub(super) fn may_open(&self, ports: &[Port]) -> Result<(), Refusal> {
+        if ports.len() > MOST_PORTS_OF_AN_ORDER {
+            return Err(Refusal::too_many_ports_of_an_order(ports.len(), MOST_PORTS_OF_AN_ORDER));
+        }
+        if let Some(port) = ports.iter().find(|port| self.rules.is_never(**port)) {
+            return Err(Refusal::never(*port));
+        }
+        if self.doors.len() + ports.len() > self.caps.doors {
+            return Err(Refusal::doors_full(self.caps.doors));
+        }
+        Ok(())
     }
 
     /// Closes ports: what was opened ends, and what would be open all the same is shut.

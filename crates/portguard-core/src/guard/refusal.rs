@@ -38,6 +38,14 @@ impl Refusal {
         }
     }
 
+    pub(super) fn banned(subject: Subject, by: Subject) -> Self {
+        let part = if by == subject { String::new() } else { format!(" as part of {by}") };
+        Self {
+            why: format!("{subject} is banned{part}"),
+            hint: Some(format!("portguard unban {by}")),
+        }
+    }
+
     pub(super) fn matches_pattern(subject: Subject, pattern: &str) -> Self {
         Self {
             why: format!("{subject} matches the allow pattern `{pattern}`"),

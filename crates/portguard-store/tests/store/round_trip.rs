@@ -3,7 +3,7 @@
 use std::{num::NonZeroU32, slice, sync::Arc};
 
 use portguard_core::{
-    Author, Decision, Entry, Evidence, Family, Grade, Health, List, ListedHold, Measure, Note,
+    Author, Decision, Entry, Evidence, Family, Grade, Health, KnockNews, List, ListedHold, Measure, Note,
     Process, Record, Refusal, Release, ReleaseCause, RemoteStep, Strength, Until,
 };
 use portguard_store::{Ledger, StoredEntry};
@@ -85,6 +85,7 @@ fn every_decision_and_author_tells_its_story() {
         (Measure::Ban, Author::Import, "ban by import"),
         (Measure::Ban, Author::ControlFile(NonZeroU32::new(12)), "ban by control file, serial 12"),
         (Measure::Ban, Author::ControlFile(None), "ban by control file, unsigned"),
+        (Measure::Ban, Author::Knock("Anna B".parse().unwrap()), "ban by knock of Anna B"),
         (Measure::Ban, Author::Web("alice".parse().unwrap()), "ban by web:alice"),
     ] {
         let decision = Decision {
@@ -113,6 +114,29 @@ fn every_decision_and_author_tells_its_story() {
             author: Author::Operator(0),
         },
         "refused info about 127.0.0.1 ban by operator (uid 0) `it is this host` | hint=see [protect]",
+    );
+}
+
+#[test]
+fn a_knock_tells_its_key_and_its_grade() {
+    let address = "2001:db8::7".parse().unwrap();
+    let news = KnockNews {
+        key: "anna".parse().unwrap(),
+        sender: address,
+        address,
+        service: "ssh".into(),
+        refused: None,
+    };
+    check(
+        Note::Knock(news.clone()),
+        "knock info about 2001:db8::7 by knock of anna `knock of anna for ssh from 2001:db8::7` | \
+         key=anna service=ssh sender=2001:db8::7 grade=authenticated",
+    );
+    check(
+        Note::Knock(KnockNews { refused: Some("it is 61 s old".to_owned()), ..news }),
+        "knock warning about 2001:db8::7 by knock of anna `knock of anna for ssh from 2001:db8::7 \
+         refused: it is 61 s old` | key=anna service=ssh sender=2001:db8::7 grade=authenticated \
+         refused=it is 61 s old",
     );
 }
 
