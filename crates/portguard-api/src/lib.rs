@@ -6,6 +6,7 @@
 
 pub mod config;
 pub mod history;
+pub mod knock;
 pub mod order;
 pub mod packet;
 pub mod port;

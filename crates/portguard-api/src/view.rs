@@ -52,6 +52,9 @@ pub struct Status {
     /// The interfaces whose packets are looked at.
     #[serde(default)]
     pub taps: Vec<crate::packet::TapState>,
+    /// How the knocks do; null: none are taken.
+    #[serde(default)]
+    pub knock: Option<crate::knock::KnockState>,
     /// The ledger's state.
     pub ledger: Source,
     /// Every other source of events.

@@ -5,9 +5,9 @@ mod words;
 use std::{fmt, net::IpAddr, num::NonZeroU32, sync::Arc};
 
 use crate::{
-    DoorAct, Evidence, FaceUser, Family, Grade, Health, KeyName, KnockNews, List, Owner, Port, Posture, Process,
-    Proposal, Reach, Refusal, RemoteStep, Ruling, Severity, ShareStep, Strength, Subject,
-    Timestamp, Until,
+    DoorAct, Evidence, FaceUser, Family, Grade, Health, KeyName, KnockNews, List, Owner, Port,
+    Posture, Process, Proposal, Reach, Refusal, RemoteStep, Ruling, Severity, ShareStep, Strength,
+    Subject, Timestamp, Until,
 };
 
 /// One line of the journal.

@@ -66,7 +66,8 @@ impl KnockNews {
     /// Returns the knock in words.
     pub(crate) fn words(&self) -> String {
         let Self { key, sender, address, service, refused } = self;
-        let whom = if address == sender { String::new() } else { format!(" to open for {address}") };
+        let whom =
+            if address == sender { String::new() } else { format!(" to open for {address}") };
         // A service that does not exist may have any name.
         let service = service.escape_debug();
         match refused {

@@ -8,6 +8,7 @@
 mod cipher;
 mod gate;
 mod host_key;
+mod hosts;
 mod knocker;
 mod memory;
 mod message;
@@ -18,6 +19,7 @@ use std::time::Duration;
 
 pub use gate::{Addressed, Gate, Knocked, Refusal, seal};
 pub use host_key::{HostKey, HostKeyError, HostSecret, random};
+pub use hosts::{HostsError, key_in};
 pub use knocker::{Knocker, KnockerError};
 pub use memory::{Memory, MemoryError};
 pub use message::{Knock, LONGEST_SERVICE, ServiceError};

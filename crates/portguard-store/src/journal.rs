@@ -2,8 +2,8 @@
 //! knowing every kind of note.
 
 use portguard_core::{
-    Author, Decision, Entry, Family, Health, KnockNews, Level, Measure, Note, Port, Process, Release,
-    ReleaseCause, ShareStep, Subject, Timestamp, Until,
+    Author, Decision, Entry, Family, Health, KnockNews, Level, Measure, Note, Port, Process,
+    Release, ReleaseCause, ShareStep, Subject, Timestamp, Until,
 };
 use rusqlite::Row;
 

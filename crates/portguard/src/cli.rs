@@ -4,6 +4,7 @@ pub(crate) mod ask;
 pub(crate) mod backtest;
 pub(crate) mod client;
 pub(crate) mod key;
+pub(crate) mod knock;
 mod lines;
 pub(crate) mod local;
 pub(crate) mod log;
@@ -251,6 +252,11 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: KeyCommand,
     },
+    /// Knock at another host: ask it by one signed packet to open a service for this one.
+    ///
+    /// Nothing answers: whether it was heard is seen by connecting. The key has to be in `knock.keys`
+    /// there.
+    Knock(knock::KnockArgs),
     /// Scan a log of packets once and put whoever was logged too often on a list.
     Scan(scan::ScanArgs),
     /// Run logs and captures through the whole guard, offline, and tell what it would see and decide.

@@ -8,6 +8,7 @@ pub(crate) mod file;
 mod form;
 mod guarding;
 mod key;
+mod knock;
 mod ladder;
 mod later;
 mod plan;
@@ -39,6 +40,7 @@ use crate::exit::{Failed, Turn};
 pub(crate) use anomaly::{AnomalyPlan, FanoutPlan};
 pub(crate) use check::{Surroundings, unchangeable};
 pub(crate) use guarding::OnExit;
+pub(crate) use knock::{KNOCK_GROUP, KnockPlan};
 pub(crate) use plan::{
     ALLOWED_GROUP, BLOCKED_GROUP, LOG_GROUP, Protect, RecordPlan, Response, TapPlan, TrapPlan,
     WatchPlan,
@@ -93,7 +95,7 @@ section! {
         /// The control file.
         remote: remote::Remote = remote::Remote::default(),
         /// The knock.
-        knock: later::Knock = later::Knock::default(),
+        knock: knock::Knock = knock::Knock::default(),
         /// Local ports made reachable from afar.
         share: share::Share = share::Share::default(),
         /// Addresses from elsewhere.

@@ -54,6 +54,7 @@ use self::{
     shares::Shares,
     source::{
         connections::Connections,
+        knocks::Knocks,
         listeners::{Heard, Urgency},
         packets::SharedPlans,
         record::PacketRecord,
@@ -150,6 +151,7 @@ struct Senses {
     watches: Watches,
     reports: Reports,
     taps: Taps,
+    knocks: Knocks,
 }
 
 /// The threads whose end the daemon waits for.
@@ -222,12 +224,13 @@ impl Daemon {
 
         let (records, kept) = crossbeam_channel::bounded(ledger::QUEUE_DEPTH);
         let shared = Shared::new(&config, &traps, &inbox);
-        let (watches, roles) = (Watches::default(), Arc::new(roles(&config)));
+        let (senses, roles) = (Senses::default(), Arc::new(roles(&config)));
         let desk = Desk {
             record: shared.record.clone(),
             taps: shared.taps.clone(),
             connections: shared.connections.clone(),
-            watches: watches.board(),
+            watches: senses.watches.board(),
+            knocks: senses.knocks.board(),
             shares: shared.shares.clone(),
             remote: shared.remote.clone(),
             views: Arc::default(),
@@ -275,7 +278,7 @@ impl Daemon {
             inbox,
             work,
             traps,
-            senses: Senses { watches, ..Senses::default() },
+            senses,
             roles,
             shared,
             threads,
@@ -283,8 +286,8 @@ impl Daemon {
         })
     }
 
-    /// Reads logs, takes reports and looks at packets as the configuration says; returns what does not
-    /// work.
+    /// Reads logs, takes reports and knocks, and looks at packets as the configuration says; returns
+    /// what does not work.
     fn hear(&mut self) -> Vec<String> {
         let Self { senses, config, inbox, .. } = self;
         senses.watches.board().set_folders(config.rules.folders());
@@ -292,11 +295,15 @@ impl Daemon {
         let reports = senses.reports.set(config.report_plan(), &self.roles, inbox);
         let taps = senses.taps.set(config.tap_plan(), &self.shared.taps, inbox);
         let remote = self.shared.remote.set(config.remote_plan());
+        // Without a kernel table there is nothing to hear.
+        let knocked = config.knock_plan().filter(|_| !config.guard.observe);
+        let knocks = senses.knocks.set(knocked, inbox);
         let unheard = [
             ("some watches do not run", watches),
             ("nobody can report", reports),
             ("some interfaces are not looked at", taps),
             ("the control file is not fetched", remote),
+            ("nobody can knock", knocks),
         ];
         let told = |(what, result): (_, std::io::Result<()>)| {
             result.err().map(|error| format!("{what}: {error}"))
@@ -359,6 +366,7 @@ impl Daemon {
         self.senses.watches.stop();
         self.senses.reports.stop();
         self.senses.taps.stop();
+        self.senses.knocks.stop();
         self.inbox.deliver(Fact::Noted(Note::Stopped { table: table.into() }));
         self.inbox.stop();
         let deadline = std::time::Instant::now() + STOP_WITHIN;

@@ -104,6 +104,7 @@ fn run(global: &Global, command: Command) -> Result<ExitCode, Failed> {
             return Ok(if is_positive { ExitCode::SUCCESS } else { ExitCode::from(1) });
         }
         Command::Key { command } => cli::key::key(global, command)?,
+        Command::Knock(args) => cli::knock::knock(global, &args)?,
         Command::Scan(args) => scan::scan(global, &args, client)?,
         Command::Rule { command } => return rule_command(global, command),
         Command::Config { command } => configuration(global, command)?,

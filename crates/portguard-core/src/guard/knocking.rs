@@ -3,9 +3,7 @@
 //! Who knocked is known, where the packet came from is not: so a knock opens, and does nothing else. A
 //! ban stays a ban, what is never open stays closed, and what is open for longer stays so.
 
-use crate::{
-    Author, Door, DoorAct, Knock, KnockNews, List, Note, Port, Subject, Timestamp, Until,
-};
+use crate::{Author, Door, DoorAct, Knock, KnockNews, List, Note, Port, Subject, Timestamp, Until};
 
 use super::{Guard, PortOrder, Refusal};
 
@@ -46,9 +44,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::{
-        Caps, Command, DoorHold, Event, Fact, Measure, Policy, PortPolicy, Record, Span,
-    };
+    use crate::{Caps, Command, DoorHold, Event, Fact, Measure, Policy, PortPolicy, Record, Span};
 
     const NOW: Timestamp = Timestamp::from_secs(1_000_000);
     const ADDRESS: &str = "192.0.2.7";
@@ -137,8 +133,7 @@ mod tests {
             author: Author::Operator(0),
         };
         guard.handle_command(ban, NOW).unwrap();
-        let for_banned =
-            Knock { address: "198.51.100.9".parse().unwrap(), ..knock(&["tcp/22"]) };
+        let for_banned = Knock { address: "198.51.100.9".parse().unwrap(), ..knock(&["tcp/22"]) };
         for (knock, why) in [
             (for_banned, "refused: 198.51.100.9 is banned as part of 198.51.100.0/24"),
             (knock(&["tcp/22", "tcp/3306"]), "refused: tcp/3306 is in ports.never"),

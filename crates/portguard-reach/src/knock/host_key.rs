@@ -207,7 +207,8 @@ mod tests {
             let slip = String::from_utf8(slip).unwrap();
             assert!(slip.parse::<HostKey>().is_err(), "{slip}");
         }
-        for none in ["", "pgk1", "pgk1!", &text[..61], &text[4..], "RWQf6LRCGA9i53mlYecO4IzT51TGPpvW"]
+        for none in
+            ["", "pgk1", "pgk1!", &text[..61], &text[4..], "RWQf6LRCGA9i53mlYecO4IzT51TGPpvW"]
         {
             assert!(matches!(none.parse::<HostKey>(), Err(HostKeyError::Form(_))), "{none}");
         }

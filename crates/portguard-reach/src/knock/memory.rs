@@ -232,7 +232,10 @@ mod tests {
             let torn = format!("{one}{}", &two[..end]);
             assert_eq!(Memory::read(&torn).unwrap().seen.len(), 1);
         }
-        assert_eq!(Memory::read(&format!("{}\n{two}", &one[..70])).unwrap_err(), MemoryError::Line(1));
+        assert_eq!(
+            Memory::read(&format!("{}\n{two}", &one[..70])).unwrap_err(),
+            MemoryError::Line(1)
+        );
     }
 
     #[test]

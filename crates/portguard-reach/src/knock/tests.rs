@@ -137,7 +137,8 @@ fn no_byte_inside_may_be_changed_without_the_secret_of_a_client() {
 fn a_signature_counts_for_its_host_and_its_packet_alone() {
     let signature = |host, ephemeral| {
         let sealed = seal(host, &SEED, ephemeral, &knock()).unwrap();
-        let secret = HostSecret::from_bytes(if host == gate().public() { [7; 32] } else { [8; 32] });
+        let secret =
+            HostSecret::from_bytes(if host == gate().public() { [7; 32] } else { [8; 32] });
         let public = x25519_dalek::PublicKey::from(&x25519_dalek::StaticSecret::from(ephemeral));
         let shared = secret.agree(public.as_bytes());
         let key = cipher::cipher(&shared, host, public.as_bytes()).unwrap();
@@ -194,7 +195,8 @@ fn a_knock_counts_for_a_minute_before_and_behind() {
 
 #[test]
 fn what_a_client_must_not_write_is_refused_though_it_is_signed() {
-    for (at, value) in [(40, 1), (40, 6), (41, 1), (57, 0), (57, 65), (57, 2), (58, 0xff), (126, 1)] {
+    for (at, value) in [(40, 1), (40, 6), (41, 1), (57, 0), (57, 65), (57, 2), (58, 0xff), (126, 1)]
+    {
         let mut body = message::write(&knock(), &public(&SEED)).unwrap();
         body[at] = value;
         // Family 6 with an address that is none of IPv6's own.

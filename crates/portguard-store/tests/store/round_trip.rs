@@ -3,8 +3,8 @@
 use std::{num::NonZeroU32, slice, sync::Arc};
 
 use portguard_core::{
-    Author, Decision, Entry, Evidence, Family, Grade, Health, KnockNews, List, ListedHold, Measure, Note,
-    Process, Record, Refusal, Release, ReleaseCause, RemoteStep, Strength, Until,
+    Author, Decision, Entry, Evidence, Family, Grade, Health, KnockNews, List, ListedHold, Measure,
+    Note, Process, Record, Refusal, Release, ReleaseCause, RemoteStep, Strength, Until,
 };
 use portguard_store::{Ledger, StoredEntry};
 

@@ -3,6 +3,7 @@
 use std::{fmt::Write as _, io::Write as _};
 
 use portguard_api::{
+    knock::KnockState,
     packet::{RecordState, TapState},
     view,
 };
@@ -98,9 +99,28 @@ pub(crate) fn status(status: &view::Status, web: &str) -> String {
             format!("{interface}: {taken} looked at, {passed_over} passed over, {lost} lost");
         row("packet tap", line);
     }
+    for (name, line) in status.knock.iter().flat_map(knocks) {
+        row(name, line);
+    }
     row("traps", format!("{} set, {} can not be set", status.traps_set, status.traps_missing));
     row("web face", web.to_owned());
     out + &sources(status)
+}
+
+/// Returns how the knocks do, each line with its head.
+fn knocks(state: &KnockState) -> [(&'static str, String); 2] {
+    let KnockState { port, host_key, keys, taken, refused, lost, .. } = state;
+    let kinds: Vec<String> =
+        refused.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+    let refused = if kinds.is_empty() { "none".to_owned() } else { kinds.join(", ") };
+    let host_key = host_key.as_deref().unwrap_or("none: nobody can knock");
+    [
+        (
+            "knocks",
+            format!("{port}, {} keys, {taken} taken, refused: {refused}; {lost} lost", keys.len()),
+        ),
+        ("knock host key", host_key.to_owned()),
+    ]
 }
 
 /// Returns how each source does, and what was given up.

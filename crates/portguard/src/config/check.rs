@@ -2,6 +2,7 @@
 
 mod anomaly;
 mod effect;
+mod knock;
 mod remote;
 mod share;
 mod trap;
@@ -57,6 +58,7 @@ pub(super) fn mistakes(config: &Config, around: &Surroundings, tree: &Tree) -> V
     trap::check(config, around, &mut found);
     check_services(config, &mut found);
     check_sources(config, &mut found);
+    knock::check(config, &mut found);
     remote::check(config, &mut found);
     share::check(config, &mut found);
     web::check(config, &mut found);

@@ -34,20 +34,6 @@ macro_rules! words {
 
 pub(super) use words;
 
-section! {
-    /// The knock: one signed packet opens a service for its sender.
-    Knock {
-        /// Where it is read; empty: nowhere.
-        listen: String = String::new(),
-        /// Public keys of those who may knock.
-        keys: Vec<String> = Vec::new(),
-        /// Which services it may open.
-        services: Vec<String> = vec!["ssh".to_owned()],
-        /// For how long.
-        open_for: Written<Span> = written("30s"),
-    }
-}
-
 entry! {
     /// Addresses from elsewhere.
     Feed {

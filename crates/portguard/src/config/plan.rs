@@ -325,6 +325,7 @@ impl Config {
                 allowed: self.firewall.log_allowed.then_some(ALLOWED_GROUP),
                 limit: self.firewall.log_limit.0,
             },
+            knock: self.knock_rule(),
             networks: std::collections::BTreeSet::new(),
         }
     }

@@ -131,7 +131,7 @@ impl Trap {
     }
 
     /// Returns the ports that the trap is set on, as they are written.
-    pub(super) fn all_ports(&self) -> impl Iterator<Item = Port> {
+    pub(in crate::config) fn all_ports(&self) -> impl Iterator<Item = Port> {
         let protocol = self.protocol.into();
         let ranges = self.ports.iter().map(|ports| ports.0);
         let ranges =

@@ -9,6 +9,7 @@ mod ask;
 mod config;
 mod description;
 mod history;
+mod knocks;
 mod log;
 mod order;
 mod outside;
@@ -53,7 +54,10 @@ use super::{
     ledger::{SharedReader, Written},
     remote::Remote,
     shares::Shares,
-    source::{connections::Connections, record::PacketRecord, taps::TapStates, watches::Board},
+    source::{
+        connections::Connections, knocks::KnockBoard, record::PacketRecord, taps::TapStates,
+        watches::Board,
+    },
     system::Signal,
 };
 
@@ -91,6 +95,7 @@ pub(crate) struct Desk {
     pub(crate) roles: Arc<Roles>,
     pub(crate) record: Arc<PacketRecord>,
     pub(crate) taps: Arc<TapStates>,
+    pub(crate) knocks: Arc<KnockBoard>,
     pub(crate) connections: Arc<Connections>,
     pub(crate) watches: Arc<Board>,
     pub(super) shares: Arc<Shares>,

@@ -5,6 +5,7 @@ pub(crate) mod connections;
 mod habits;
 pub(crate) mod host;
 pub(crate) mod hosts;
+pub(crate) mod knocks;
 pub(crate) mod listeners;
 pub(crate) mod packets;
 pub(crate) mod record;

@@ -8,9 +8,10 @@ use toml::{Table, Value};
 use crate::config::{Config, key::Key, tree::Tree};
 
 /// Sections that take effect.
-const IN_EFFECT: [&str; 19] = [
+const IN_EFFECT: [&str; 20] = [
     "guard", "protect", "allow", "firewall", "throttle", "ladders", "traps", "api", "store",
-    "services", "ports", "packets", "watch", "rules", "scan", "anomaly", "remote", "share", "web",
+    "services", "ports", "packets", "watch", "rules", "scan", "anomaly", "remote", "knock", "share",
+    "web",
 ];
 
 /// Returns what is set to something else than its default, but takes no effect in this version.

@@ -126,6 +126,7 @@ fn compose_status(
         record: super::log::state(desk.record.tally(), kernel),
         remote: super::remote::summary(desk),
         taps: desk.taps.list().iter().map(super::log::tap).collect(),
+        knock: desk.knocks.state().as_ref().map(super::knocks::state),
         ledger: ledgers.into_iter().next().unwrap_or(view::Source {
             name: ledger.to_owned(),
             health: "good".to_owned(),

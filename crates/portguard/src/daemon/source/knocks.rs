@@ -1,0 +1,260 @@
+//! Knocks: datagrams that the firewall tells of and drops. Nothing listens, and nothing answers.
+//!
+//! One thread while knocks are taken, none otherwise. It reads untrusted bytes and holds the host's
+//! secret; all that it can do to the guard is to hand it a knock that a key of the configuration signed.
+
+mod board;
+mod judge;
+mod ration;
+mod seen;
+
+use std::{
+    io,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+use portguard_core::{Fact, Health, KnockNews, Note};
+use portguard_linux::nflog::VolumeReader;
+use portguard_reach::knock::{Gate, HostKeyError, HostSecret, LENGTH};
+
+use crate::{
+    clock,
+    config::{KNOCK_GROUP, KnockPlan},
+    daemon::inbox::Inbox,
+    exit::with_causes,
+};
+
+use self::{
+    board::Counts,
+    judge::{Judge, Judgement, Now, Refused},
+    seen::Seen,
+};
+
+use super::tell;
+
+pub(crate) use board::{KnockBoard, KnockState, Shown};
+
+const NAME: &str = "knocks";
+
+/// How long one wait takes; a new configuration and the end are looked at after each.
+const WAIT: Duration = Duration::from_millis(500);
+
+/// A good knock is on the disk once nothing came for the first of these times, and after the second in
+/// any case: whoever knocks next does not wait for the disk.
+const SETTLE_AFTER: Duration = Duration::from_millis(20);
+const SETTLE_WITHIN: Duration = Duration::from_secs(1);
+
+/// Bytes of each packet that are copied: the rule says how many are told of.
+const COPIED: u32 = LENGTH as u32 + 128;
+
+/// Where the host's secret is, and the memory of knocks.
+const SECRET_FILE: &str = "knock_key";
+const SEEN_FILE: &str = "knock_seen";
+
+/// Taking knocks, or not.
+#[derive(Default)]
+pub(crate) struct Knocks {
+    board: Arc<KnockBoard>,
+    running: Option<Running>,
+}
+
+struct Running {
+    stop: Arc<AtomicBool>,
+    /// A configuration that the thread has not seen yet.
+    next: Arc<Mutex<Option<(Gate, Arc<KnockPlan>)>>>,
+    thread: JoinHandle<()>,
+}
+
+/// Returns the host's secret, which is made if there is none.
+///
+/// # Errors
+/// When it can be neither read nor made.
+pub(crate) fn host_secret(state_dir: &std::path::Path) -> Result<HostSecret, HostKeyError> {
+    HostSecret::open_or_make(&state_dir.join(SECRET_FILE))
+}
+
+impl Knocks {
+    /// Returns where it stands how the knocks do.
+    pub(crate) fn board(&self) -> Arc<KnockBoard> {
+        self.board.clone()
+    }
+
+    /// Takes knocks as a configuration says in place of the one before.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub(crate) fn set(&mut self, plan: Option<KnockPlan>, inbox: &Inbox) -> io::Result<()> {
+        let Some(plan) = plan.map(Arc::new) else {
+            if self.running.is_some() {
+                inbox.report(Fact::SourceGone { source: NAME.into() });
+            }
+            self.stop();
+            return Ok(());
+        };
+        let gate = match host_secret(&plan.state_dir) {
+            Ok(secret) => Gate::new(secret, plan.knockers.iter().cloned()),
+            Err(error) => {
+                self.stop();
+                self.board.set(Some((plan, None)));
+                tell(inbox, NAME, Health::Broken(with_causes(&error)));
+                return Ok(());
+            }
+        };
+        self.board.set(Some((plan.clone(), Some(gate.public()))));
+        let alive = self.running.as_ref().filter(|running| !running.thread.is_finished());
+        if let Some(running) = alive {
+            *running.next.lock().unwrap_or_else(PoisonError::into_inner) = Some((gate, plan));
+            return Ok(());
+        }
+        self.running = self.start(gate, plan, inbox)?;
+        Ok(())
+    }
+
+    fn start(
+        &self,
+        gate: Gate,
+        plan: Arc<KnockPlan>,
+        inbox: &Inbox,
+    ) -> io::Result<Option<Running>> {
+        let reader = match VolumeReader::open_copying(&[KNOCK_GROUP], COPIED) {
+            Ok(reader) => reader,
+            Err(error) => {
+                let why = format!("log group {KNOCK_GROUP}: {error}; nobody can knock");
+                tell(inbox, NAME, Health::Broken(why));
+                return Ok(None);
+            }
+        };
+        let seen = Seen::open(plan.state_dir.join(SEEN_FILE), clock::now());
+        let (stop, next) = (Arc::<AtomicBool>::default(), Arc::<Mutex<_>>::default());
+        let counts = self.board.state().map(|state| state.counts).unwrap_or_default();
+        let reading = Reading {
+            reader,
+            hearing: Hearing {
+                judge: Judge::new(gate, plan, seen),
+                before: counts.lost,
+                counts,
+                board: self.board.clone(),
+                inbox: inbox.clone(),
+            },
+            stop: stop.clone(),
+            next: next.clone(),
+            told: None,
+            unsettled: None,
+        };
+        let thread = super::start(NAME, move || reading.run())?;
+        Ok(Some(Running { stop, next, thread }))
+    }
+
+    /// Takes none any more.
+    pub(crate) fn stop(&mut self) {
+        if let Some(Running { stop, thread, .. }) = self.running.take() {
+            stop.store(true, Ordering::Relaxed);
+            // A thread that panicked has nothing left to do.
+            let _ = thread.join();
+        }
+        self.board.set(None);
+    }
+}
+
+/// What the thread has.
+struct Reading {
+    reader: VolumeReader,
+    hearing: Hearing,
+    stop: Arc<AtomicBool>,
+    next: Arc<Mutex<Option<(Gate, Arc<KnockPlan>)>>>,
+    told: Option<Health>,
+    /// Since when a good knock is not on the disk.
+    unsettled: Option<Instant>,
+}
+
+/// What a packet meets.
+struct Hearing {
+    judge: Judge,
+    counts: Counts,
+    /// Packets that were lost before this thread began.
+    before: u64,
+    board: Arc<KnockBoard>,
+    inbox: Inbox,
+}
+
+impl Reading {
+    fn run(mut self) {
+        while !self.stop.load(Ordering::Relaxed) {
+            let next = self.next.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some((gate, plan)) = next {
+                self.hearing.judge.set(gate, plan);
+            }
+            self.tell_health();
+            if let Err(error) = self.take() {
+                return tell(&self.hearing.inbox, NAME, Health::Broken(error.to_string()));
+            }
+        }
+        self.hearing.judge.seen().settle();
+    }
+
+    /// Takes what came, and waits for it.
+    fn take(&mut self) -> io::Result<()> {
+        let Self { reader, hearing, unsettled, .. } = self;
+        let wait = if unsettled.is_some() { SETTLE_AFTER } else { WAIT };
+        let mut is_good = false;
+        let count = reader.receive(wait, |logged| is_good |= hearing.hear(logged.payload))?;
+        if count > 0 {
+            hearing.counts.lost = hearing.before + reader.lost();
+            hearing.board.count(&hearing.counts);
+        }
+        if is_good {
+            unsettled.get_or_insert_with(Instant::now);
+        }
+        if unsettled.is_some_and(|since| count == 0 || since.elapsed() >= SETTLE_WITHIN) {
+            hearing.judge.seen().settle();
+            *unsettled = None;
+        }
+        Ok(())
+    }
+
+    fn tell_health(&mut self) {
+        let health = match self.hearing.judge.seen().trouble() {
+            None => Health::Good,
+            Some(why) => Health::Degraded(why.to_owned()),
+        };
+        if self.told.as_ref() != Some(&health) {
+            tell(&self.hearing.inbox, NAME, health.clone());
+            self.told = Some(health);
+        }
+    }
+}
+
+impl Hearing {
+    /// Judges a packet and tells what follows; returns whether something does.
+    fn hear(&mut self, packet: &[u8]) -> bool {
+        let both = || Now { wall: clock::now(), since_boot: clock::uptime() };
+        match self.judge.judge(packet, both) {
+            Judgement::Good(knock) => {
+                *self.counts.taken.entry(knock.key.to_string()).or_default() += 1;
+                let news = KnockNews {
+                    key: knock.key,
+                    sender: knock.sender,
+                    address: knock.address,
+                    service: knock.service.clone(),
+                    refused: None,
+                };
+                self.inbox.deliver(Fact::Knock(knock));
+                self.board.show(clock::now(), news);
+                true
+            }
+            Judgement::Refused(Refused { kind, news }) => {
+                *self.counts.refused.entry(kind).or_default() += 1;
+                if let Some(news) = news {
+                    self.board.show(clock::now(), news.clone());
+                    self.inbox.report(Fact::Noted(Note::Knock(news)));
+                }
+                false
+            }
+        }
+    }
+}

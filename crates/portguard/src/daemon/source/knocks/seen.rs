@@ -1,0 +1,198 @@
+//! The knocks that have been here, kept in a file so that none opens twice after a restart.
+//!
+//! A line is written before the knock counts: a daemon that is killed forgets nothing. The disk is waited
+//! for afterwards, so that a machine that loses power right then may forget the last one.
+
+use std::{
+    fs,
+    io::{self, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+};
+
+use portguard_core::Timestamp;
+use portguard_reach::knock::{FRESH_FOR, Memory, Refusal};
+
+/// Lines after which the file is written anew, with what still matters.
+const MOST_LINES: usize = 4_096;
+
+/// The memory and its file.
+pub(super) struct Seen {
+    memory: Memory,
+    path: PathBuf,
+    file: Option<fs::File>,
+    /// Lines that were added since the file was written anew.
+    lines: usize,
+    /// Why the file is not what it should be.
+    trouble: Option<String>,
+}
+
+impl Seen {
+    /// Reads what was kept. If that can not be read, everything that could have been in it is refused.
+    pub(super) fn open(path: PathBuf, now: Timestamp) -> Self {
+        let (memory, trouble) = match read(&path) {
+            Ok(memory) => (memory, None),
+            Err(error) => {
+                let mut memory = Memory::default();
+                memory.forbid_until(now.plus(FRESH_FOR).as_millis());
+                let why = format!(
+                    "{} can not be read, so nobody gets in for a minute: {error}",
+                    path.display()
+                );
+                (memory, Some(why))
+            }
+        };
+        let mut seen = Self { memory, path, file: None, lines: 0, trouble: None };
+        seen.renew(now);
+        seen.trouble = trouble.or(seen.trouble);
+        seen
+    }
+
+    /// Returns the key whose knock had this ephemeral key, if it was here.
+    pub(super) fn key_of(&self, ephemeral: &[u8; 32]) -> Option<&[u8; 32]> {
+        self.memory.key_of(ephemeral)
+    }
+
+    /// Writes a fresh knock of a key down, made at `at` in milliseconds since the Unix epoch.
+    ///
+    /// # Errors
+    /// When it was here before, or its key has too many. A file that can not be written is told of by
+    /// [`Seen::trouble`].
+    pub(super) fn take(
+        &mut self,
+        key: &[u8; 32],
+        ephemeral: [u8; 32],
+        at: u64,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        let line = self.memory.take(key, ephemeral, at, now.as_millis())?;
+        self.lines += 1;
+        let written = match &mut self.file {
+            Some(file) if self.lines < MOST_LINES => file.write_all(line.as_bytes()),
+            _ => return self.renewed(now),
+        };
+        if written.is_err() { self.renewed(now) } else { Ok(()) }
+    }
+
+    /// Waits until what was written is on the disk.
+    pub(super) fn settle(&mut self) {
+        if let Some(Err(error)) = self.file.as_ref().map(fs::File::sync_data) {
+            self.trouble = Some(told(&self.path, &error));
+        }
+    }
+
+    /// Forgets keys that are not wanted any more.
+    pub(super) fn keep_keys(&mut self, is_wanted: impl Fn(&[u8; 32]) -> bool) {
+        self.memory.keep_keys(is_wanted);
+    }
+
+    /// Returns why the file is not what it should be, if it is not.
+    pub(super) fn trouble(&self) -> Option<&str> {
+        self.trouble.as_deref()
+    }
+
+    fn renewed(&mut self, now: Timestamp) -> Result<(), Refusal> {
+        self.renew(now);
+        Ok(())
+    }
+
+    /// Writes the file anew, whole or not at all.
+    fn renew(&mut self, now: Timestamp) {
+        self.lines = 0;
+        match write(&self.path, &self.memory.text(now.as_millis())) {
+            Ok(file) => (self.file, self.trouble) = (Some(file), None),
+            Err(error) => (self.file, self.trouble) = (None, Some(told(&self.path, &error))),
+        }
+    }
+}
+
+fn told(path: &Path, error: &io::Error) -> String {
+    let path = path.display();
+    format!(
+        "{path} can not be written, so a restart would let knocks of the last minute in again: {error}"
+    )
+}
+
+fn read(path: &Path) -> io::Result<Memory> {
+    let text = match fs::read_to_string(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+        text => text?,
+    };
+    Memory::read(&text).map_err(io::Error::other)
+}
+
+/// Returns the file, to which lines are added from here on.
+fn write(path: &Path, text: &str) -> io::Result<fs::File> {
+    let new = path.with_extension("new");
+    let mut file =
+        fs::OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&new)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    fs::rename(&new, path)?;
+    Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_secs(1_000_000);
+    const KEY: [u8; 32] = [1; 32];
+
+    fn number(index: usize) -> [u8; 32] {
+        let mut bytes = [0; 32];
+        bytes[..8].copy_from_slice(&(index as u64).to_be_bytes());
+        bytes
+    }
+
+    #[test]
+    fn what_was_seen_is_seen_after_a_restart_and_the_file_stays_small() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("knock_seen");
+        let mut now = NOW;
+        let mut seen = Seen::open(path.clone(), now);
+        for index in 0..10_000 {
+            now = now.plus(std::time::Duration::from_secs(1));
+            seen.take(&KEY, number(index), now.as_millis(), now).unwrap();
+            assert_eq!(seen.trouble(), None);
+        }
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        let lines = fs::read_to_string(&path).unwrap().lines().count();
+        assert!(lines <= MOST_LINES + 100, "{lines}");
+        let mut again = Seen::open(path, now);
+        assert_eq!(again.key_of(&number(9_999)), Some(&KEY));
+        for index in 0..10_000 {
+            let at = NOW.as_millis() + 1_000 * (index as u64 + 1);
+            assert_eq!(again.take(&KEY, number(index), at, now), Err(Refusal::Replayed));
+        }
+    }
+
+    #[test]
+    fn a_damaged_file_lets_nobody_in_who_could_have_been_in_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("knock_seen");
+        fs::write(&path, "nonsense\n").unwrap();
+        let mut seen = Seen::open(path, NOW);
+        assert!(seen.trouble().is_some_and(|why| why.contains("line 1 can not be read")));
+        let latest = NOW.plus(FRESH_FOR);
+        assert_eq!(seen.take(&KEY, [1; 32], latest.as_millis(), NOW), Err(Refusal::Replayed));
+        seen.take(&KEY, [1; 32], latest.as_millis() + 1, latest).unwrap();
+    }
+
+    #[test]
+    fn a_file_that_can_not_be_written_is_told_and_keeps_nobody_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut seen = Seen::open(folder.path().join("gone/knock_seen"), NOW);
+        seen.take(&KEY, [1; 32], NOW.as_millis(), NOW).unwrap();
+        assert!(seen.trouble().is_some_and(|why| why.contains("can not be written")));
+        let again = seen.take(&KEY, [1; 32], NOW.as_millis(), NOW);
+        assert_eq!(again, Err(Refusal::Replayed));
+        fs::create_dir(folder.path().join("gone")).unwrap();
+        seen.take(&KEY, [2; 32], NOW.as_millis(), NOW).unwrap();
+        assert_eq!(seen.trouble(), None);
+        let kept = fs::read_to_string(folder.path().join("gone/knock_seen")).unwrap();
+        assert_eq!(kept.lines().count(), 2);
+    }
+}
