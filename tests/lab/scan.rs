@@ -2,6 +2,7 @@
 
 use std::{
     net::{IpAddr, SocketAddr},
+    path::Path,
     str::FromStr,
     time::Duration,
 };
@@ -61,6 +62,23 @@ impl Host {
     /// When the probe fails, as with an address that is not this host's.
     pub fn send_datagram(&self, from: Option<IpAddr>, to: SocketAddr, limit: Duration) -> Answer {
         self.ask_probe("datagram", from, to, limit)
+    }
+
+    /// Sends one UDP datagram that carries what is in a file, and waits for the answer.
+    ///
+    /// # Panics
+    /// As [`Host::send_datagram`].
+    pub fn send_file(
+        &self,
+        from: Option<IpAddr>,
+        to: SocketAddr,
+        limit: Duration,
+        file: &Path,
+    ) -> Answer {
+        let limit = limit.as_millis().to_string();
+        let file = file.to_str().expect("a plain path");
+        let said = self.run([&probe(), "datagram", &source(from), &to.to_string(), &limit, file]);
+        said.parse().expect("the probe speaks the lab's words")
     }
 
     /// Opens a TCP connection and keeps it: lines said to it are sent, lines it prints came back.

@@ -4,6 +4,8 @@
 //!   scanner  10.77.0.2 .. .9, .254 ---- 10.77.0.1   guarded   10.78.0.1 ---- 10.78.0.2  inner
 //!            fd77::2 .. ::9, ::fe       fd77::1               fd78::1        fd78::2
 //!            fd77:1::2, fd77:2::2, fd77:3::2 (routed)
+//!            |
+//!   masked   10.80.0.2, fd80::2
 //! ```
 //!
 //! The guarded host sends everything it has no closer route for to `10.77.0.254` and `fd77::fe`,
@@ -104,6 +106,41 @@ impl Lab {
         meets(&self.scanner, INNER_V4);
         meets(&self.scanner, INNER_V6);
         inner
+    }
+
+    /// Adds a host behind the scanner, which forwards for it from here on and puts its own address,
+    /// `10.77.0.2` or `fd77::2`, in place of that host's.
+    ///
+    /// # Panics
+    /// When the kernel refuses it; a lab has room for one such host.
+    pub fn join_masked(&self) -> Host {
+        let masked = self.scanner.neighbour();
+        join(&self.scanner, "behind", &masked, "cable");
+        masked.configure_network(
+            "address add 10.80.0.2/24 dev cable
+             address add fd80::2/64 dev cable nodad
+             link set cable up\n",
+        );
+        self.scanner.configure_network(
+            "address add 10.80.0.1/24 dev behind
+             address add fd80::1/64 dev behind nodad
+             link set behind up\n",
+        );
+        masked.configure_network("route add default via 10.80.0.1\nroute add ::/0 via fd80::1\n");
+        self.scanner.set("net.ipv4.ip_forward", "1");
+        self.scanner.set("net.ipv6.conf.all.forwarding", "1");
+        self.scanner.nft(
+            "table inet mask {
+               chain out {
+                 type nat hook postrouting priority srcnat;
+                 oifname \"cable\" ip saddr 10.80.0.0/24 snat ip to 10.77.0.2
+                 oifname \"cable\" ip6 saddr fd80::/64 snat ip6 to fd77::2
+               }
+             }",
+        );
+        meets(&masked, GUARDED_V4);
+        meets(&masked, GUARDED_V6);
+        masked
     }
 
     /// Adds two hosts, `10.79.0.2` and `10.79.0.3`, that reach each other through a bridge of the

@@ -14,6 +14,7 @@ mod faces;
 mod fuzzed;
 mod history;
 mod journals;
+mod knock;
 mod lacking;
 mod ladder;
 mod ledger;

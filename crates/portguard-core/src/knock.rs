@@ -48,7 +48,7 @@ pub struct KnockNews {
     pub sender: IpAddr,
     /// For whom the service is to be opened.
     pub address: IpAddr,
-    /// The service, as the knock names it.
+    /// The service, as the knock names it; empty: the packet was here before, and was not opened again.
     pub service: Arc<str>,
     /// Why nothing follows from it, if nothing does.
     pub refused: Option<String>,
@@ -68,12 +68,15 @@ impl KnockNews {
         let Self { key, sender, address, service, refused } = self;
         let whom =
             if address == sender { String::new() } else { format!(" to open for {address}") };
-        // A service that does not exist may have any name.
-        let service = service.escape_debug();
-        match refused {
-            None => format!("knock of {key} for {service} from {sender}{whom}"),
-            Some(why) => format!("knock of {key} for {service} from {sender}{whom} refused: {why}"),
-        }
+        // A service that does not exist may have any name; of a packet that was here before none is
+        // known.
+        let what = if service.is_empty() {
+            String::new()
+        } else {
+            format!(" for {}", service.escape_debug())
+        };
+        let why = refused.as_ref().map(|why| format!(" refused: {why}")).unwrap_or_default();
+        format!("knock of {key}{what} from {sender}{whom}{why}")
     }
 }
 

@@ -28,11 +28,14 @@ pub(crate) fn connect(question: &Question) -> io::Result<()> {
     Ok(())
 }
 
+/// What a datagram carries unless somebody says otherwise.
+pub(crate) const PAYLOAD: &[u8] = b"portguard-probe\n";
+
 /// Sends one datagram and tells what came back.
-pub(crate) fn send_datagram(question: &Question) -> io::Result<()> {
+pub(crate) fn send_datagram(question: &Question, payload: &[u8]) -> io::Result<()> {
     let socket = socket(question, SocketType::DGRAM)?;
     start(&socket, &question.to)?;
-    let sent = rustix::net::send(&socket, b"portguard-probe\n", rustix::net::SendFlags::empty());
+    let sent = rustix::net::send(&socket, payload, rustix::net::SendFlags::empty());
     let answer = sent.and_then(|_| {
         wait(&socket, PollFlags::IN, question.limit)?;
         let mut answer = [0_u8; 64];

@@ -14,6 +14,7 @@ use crate::client::Question;
 
 /// Shown when the arguments make no sense.
 const USAGE: &str = "usage: portguard-probe connect|datagram|talk FROM|any TO MILLISECONDS
+       portguard-probe datagram FROM|any TO MILLISECONDS FILE
        portguard-probe serve ADDRESS:PORT
        portguard-probe http ADDRESS:PORT
        portguard-probe forge syn|ack|datagram FROM TO PACKETS SOURCES";
@@ -33,7 +34,12 @@ fn main() -> ExitCode {
 fn obey(arguments: &[&str]) -> Result<(), Box<dyn Error>> {
     match *arguments {
         ["connect", from, to, limit] => client::connect(&question(from, to, limit)?)?,
-        ["datagram", from, to, limit] => client::send_datagram(&question(from, to, limit)?)?,
+        ["datagram", from, to, limit] => {
+            client::send_datagram(&question(from, to, limit)?, client::PAYLOAD)?;
+        }
+        ["datagram", from, to, limit, file] => {
+            client::send_datagram(&question(from, to, limit)?, &std::fs::read(file)?)?;
+        }
         ["talk", from, to, limit] => client::talk(&question(from, to, limit)?)?,
         ["serve", at] => server::serve(at.parse()?)?,
         ["http", at] => server::serve_http(at.parse()?)?,
