@@ -8,6 +8,7 @@ mod captures;
 mod doors;
 mod faces;
 mod figure;
+mod knock;
 mod load;
 mod logs;
 mod peers;
@@ -34,7 +35,7 @@ fn main() {
     }
     let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|word| name.contains(word));
     let mut report = Report::default();
-    let groups: [(&str, Measure); 23] = [
+    let groups: [(&str, Measure); 25] = [
         ("single", single::bans),
         ("burst", single::burst),
         ("networks", single::networks),
@@ -55,6 +56,8 @@ fn main() {
         ("latency", logs::latency),
         ("captures", captures::captures),
         ("taps", taps::taps),
+        ("knock opening", knock::opening),
+        ("knock flood", knock::flood),
         ("web viewers", web::viewers),
         ("web page", web::first_page),
         ("web pages", faces::pages),

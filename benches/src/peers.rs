@@ -25,7 +25,7 @@ pub(crate) fn filters() -> PathBuf {
 }
 
 /// Returns where a package is unpacked; gets it first if need be.
-fn unpacked(package: &str) -> Option<PathBuf> {
+pub(crate) fn unpacked(package: &str) -> Option<PathBuf> {
     let root = folder().join(package);
     if root.is_dir() {
         return Some(root);

@@ -10,7 +10,7 @@ use std::{
 
 use lab::{Host, running::Running};
 
-use crate::{logs, web::browser};
+use crate::{knock, logs, web::browser};
 
 /// The first argument of a bench that works for another one.
 pub(crate) const WORKER: &str = "worker";
@@ -68,6 +68,7 @@ struct Held {
     tcp: Vec<TcpListener>,
     udp: Vec<UdpSocket>,
     watchers: browser::Watchers,
+    knocks: knock::Knocks,
 }
 
 impl Held {
@@ -114,6 +115,10 @@ impl Held {
             "connects-paced" => connects_paced(address(1), number(2)),
             "ping" => ping(address(1), Duration::from_millis(number(2))),
             "flood" => flood(address(1), number(2), Duration::from_millis(number(3))),
+            "knock" => knock::knock(words[1], words[2], words[3]),
+            "opens-in" => knock::opens_in(address(1)),
+            "knocks" => self.knocks.make(words[1], words[2]),
+            "flood-knocks" => self.knocks.flood(number(1), Duration::from_millis(number(2))),
             "listens" => browser::listens(address(1)),
             "enter" => browser::enter(address(1), words[2]),
             "fetch" => browser::fetch(address(1), words[2], words[3]),

@@ -25,6 +25,8 @@ fn an_ssh_server_is_reached_after_the_knock_and_the_session_outlives_the_opening
         door.knock(&[&to.to_string(), "ssh"]);
         door.wait_for_open(from);
         assert_eq!(door.state()["taken"], count);
+        let close = format!("portguard close tcp/{SSH} --from {from}");
+        assert!(door.story.cli(&["why", from]).stdout.contains(&close));
         let mut session = ssh(&door, door.story.lab.scanner(), to);
         says_back(&mut session, "first words");
         door.story.wait_for_line(&format!("tcp/{SSH} no longer opened for {from}"));

@@ -17,7 +17,7 @@ mod tests;
 
 use std::time::Duration;
 
-pub use gate::{Addressed, Gate, Knocked, Refusal, seal};
+pub use gate::{Addressed, Gate, Knocked, Refusal, checked, seal};
 pub use host_key::{HostKey, HostKeyError, HostSecret, random};
 pub use hosts::{HostsError, key_in};
 pub use knocker::{Knocker, KnockerError};

@@ -24,6 +24,7 @@ enum Step {
     Close(u8),
     OpenFromAfar(u8, Option<u8>, u64),
     CloseFromAfar(u8, Option<u8>),
+    Knock(u8, u8, u64),
     Lockdown,
     Relax,
     Confirm,
@@ -133,6 +134,8 @@ fn step(all: bool) -> impl Strategy<Value = Step> {
             .prop_map(|(port, from, span)| Step::Open(port, from, span)),
         port.clone().prop_map(Step::Close),
         from_afar(all),
+        (port.clone(), 0..3_u8, 1..200_u64)
+            .prop_map(|(port, from, span)| Step::Knock(port, from, span)),
         Just(Step::Lockdown),
         Just(Step::Relax),
         Just(confirm),
@@ -251,7 +254,12 @@ fn take(guard: &mut Guard, step: &Step, now: Timestamp) {
             let ports = policy(*index);
             return guard.configure(Policy { ports, ..Policy::default() }, now);
         }
-        Step::Listen(_) | Step::Added(_) | Step::Removed(_) | Step::Stranger(_) | Step::Lost => {
+        Step::Listen(_)
+        | Step::Knock(..)
+        | Step::Added(_)
+        | Step::Removed(_)
+        | Step::Stranger(_)
+        | Step::Lost => {
             return guard.handle_event(Event { at: now, fact: fact(step, by, now) }, now);
         }
     };
@@ -265,6 +273,17 @@ fn fact(step: &Step, by: Process, now: Timestamp) -> Fact {
         Step::Listen(ports) => {
             let ports: std::collections::BTreeSet<u8> = ports.iter().copied().chain([0]).collect();
             Fact::Listeners(ports.into_iter().map(listener).collect())
+        }
+        Step::Knock(port, from, span) => {
+            let address = source(*from).first_address();
+            Fact::Knock(crate::Knock {
+                key: "anna".parse().unwrap(),
+                sender: address,
+                address,
+                service: "".into(),
+                ports: vec![number(*port)],
+                span: Span::For(Duration::from_secs(*span)),
+            })
         }
         Step::Added(door) => Fact::ElementAdded { element: door.elements()[0], until, by },
         Step::Removed(door) => Fact::ElementRemoved { element: door.elements()[0], by },

@@ -200,9 +200,14 @@ pub fn seal(
     message[..BODY].copy_from_slice(&body);
     message[BODY..].copy_from_slice(&signature.to_bytes());
     tag.copy_from_slice(&cipher::encrypt(&key, &ephemeral, message));
+    Ok(checked(host, packet))
+}
+
+/// Returns a packet with the check of who knows the host's public key.
+pub fn checked(host: HostKey, mut packet: [u8; LENGTH]) -> [u8; LENGTH] {
     let check = cipher::check(&cipher::check_key(host), &packet[..CHECK.start]);
     packet[CHECK].copy_from_slice(&check);
-    Ok(packet)
+    packet
 }
 
 fn packet_ephemeral(packet: &[u8; LENGTH]) -> Ephemeral {

@@ -71,7 +71,7 @@ fn early_chain(spec: &FrameSpec, sets: &BTreeSet<ListSet>, verdicts: &mut Verdic
     Chain {
         name: "early".to_owned(),
         hook: Some(format!("type filter hook {hook} priority {BAN_PRIORITY}; policy accept;")),
-        rules: banned(sets, verdicts),
+        rules: early(spec, sets, verdicts),
     }
 }
 
@@ -105,7 +105,6 @@ fn input_chain(spec: &FrameSpec, sets: &BTreeSet<ListSet>, verdicts: &mut Verdic
             // The packet that completes a handshake already counts as established.
             to_traps(spec),
             vec![r#"ct state established,related accept comment "established""#.to_owned()],
-            knocks(spec),
             allowed(sets, verdicts),
             icmp_essentials(spec.icmp),
             vec![r#"jump throttles comment "throttles""#.to_owned()],
@@ -123,12 +122,12 @@ fn input_chain(spec: &FrameSpec, sets: &BTreeSet<ListSet>, verdicts: &mut Verdic
     }
 }
 
-/// Takes knocks out of what is judged, before anything could answer them: they are told of, and
-/// dropped. What has another length goes on like any datagram.
+/// Takes knocks out of what is judged, before connections are tracked and before anything could answer
+/// them: they are told of, and dropped. What has another length goes on like any datagram.
 fn knocks(spec: &FrameSpec) -> Vec<String> {
     let Some(KnockRule { port, payload, group }) = spec.knock else { return Vec::new() };
     let length = UDP_HEADER + u32::from(payload);
-    let matches = format!("udp dport {port} udp length {length}");
+    let matches = format!("udp dport {port} udp length {length} fib daddr type local");
     let copied = KNOCK_HEADERS + u32::from(payload);
     let told = format!(
         "{matches} limit rate {KNOCKS_PER_SECOND}/second burst {KNOCK_BURST} packets \
@@ -252,7 +251,7 @@ fn held_connections(spec: &FrameSpec) -> Vec<String> {
 }
 
 /// IPv4 first, and IPv4 packets go no further: most packets are of one family and in no set.
-fn banned(sets: &BTreeSet<ListSet>, verdicts: &mut Verdicts) -> Vec<String> {
+fn early(spec: &FrameSpec, sets: &BTreeSet<ListSet>, verdicts: &mut Verdicts) -> Vec<String> {
     let mut of_family = |family| {
         let sets = of_list(sets, List::Ban).filter(|set| set.family == family);
         let rules = sets.map(|set| {
@@ -263,8 +262,11 @@ fn banned(sets: &BTreeSet<ListSet>, verdicts: &mut Verdicts) -> Vec<String> {
         });
         rules.collect::<Vec<_>>()
     };
+    // Those that a ban does not hold for have left the chain.
+    let knocks = knocks(spec);
+    let of_v4 = knocks.iter().map(|rule| format!("meta nfproto ipv4 {rule}")).collect();
     let done = vec![r#"meta nfproto ipv4 accept comment "ban""#.to_owned()];
-    [of_family(Family::V4), done, of_family(Family::V6)].concat()
+    [of_family(Family::V4), of_v4, done, of_family(Family::V6), knocks].concat()
 }
 
 /// Sends the packets to the ports of traps, and no others, through their rules.

@@ -185,20 +185,23 @@ fn a_probe_throttles_and_is_told_of_in_measure() {
 }
 
 #[test]
-fn knocks_are_told_of_and_dropped_before_doors_and_throttles() {
+fn knocks_are_told_of_and_dropped_behind_bans_and_before_all_else() {
     let mut spec = spec();
     spec.knock = Some(KnockRule { port: 62_201, payload: 256, group: 10 });
-    let knock = "udp dport 62201 udp length 264";
+    let knock = "udp dport 62201 udp length 264 fib daddr type local";
     check(
         &spec,
         &[
-            r#"ct state established,related accept comment "established""#,
+            "chain early {",
+            r#"ip saddr @ban4 goto out_ban_ban4 comment "ban""#,
+            &format!(r#"meta nfproto ipv4 {knock} drop comment "knock""#),
+            r#"meta nfproto ipv4 accept comment "ban""#,
+            r#"ip6 saddr @ban6 goto out_ban_ban6 comment "ban""#,
             &format!(
                 r#"{knock} limit rate 200000/second burst 20000 packets log group 10 snaplen 384 queue-threshold 64 comment "knock""#
             ),
             &format!(r#"{knock} drop comment "knock""#),
-            r#"ip saddr @allow4 goto in_allow_allow4 comment "allow""#,
-            r#"jump throttles comment "throttles""#,
+            "chain input {",
         ],
     );
     spec.features.log = false;

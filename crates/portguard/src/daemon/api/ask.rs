@@ -230,7 +230,8 @@ pub(super) async fn why(
     let (holds, undo, offender) = with_guard(&desk, move |guard, now| {
         let reached = guard.enforced_generation();
         let found = guard.holds_on(subject);
-        let undo = found.iter().filter_map(|(list, key, _)| undo(*list, *key)).collect();
+        let undo = found.iter().filter_map(|(list, key, _)| undo(*list, *key));
+        let undo = undo.chain(closing(guard, subject)).collect();
         let rows = found.iter();
         let holds = rows.map(|(list, key, hold)| answer::hold(*list, *key, hold, reached, now));
         (holds.collect(), undo, remembered(guard, subject))
@@ -326,6 +327,16 @@ fn remembered(guard: &Guard, subject: Subject) -> Option<view::Offender> {
     (shortest..=subject.prefix_len()).rev().map(|length| subject.widened(length)).find_map(|key| {
         guard.offender(&key).map(|past| answer::offender(key, past, guard.is_banned(key)))
     })
+}
+
+/// Returns how to close what was opened for the subject or a network around it; the first ones.
+fn closing(guard: &Guard, subject: Subject) -> Vec<String> {
+    const MOST: usize = 16;
+    let opened = guard.doors().filter_map(|(door, _)| {
+        let from = door.from.filter(|from| from.covers(&subject))?;
+        Some(format!("portguard close {} --from {from}", door.port))
+    });
+    opened.take(MOST).collect()
 }
 
 fn undo(list: List, subject: Subject) -> Option<String> {

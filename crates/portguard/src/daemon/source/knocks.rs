@@ -15,7 +15,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread::JoinHandle,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use portguard_core::{Fact, Health, KnockNews, Note};
@@ -41,13 +41,8 @@ pub(crate) use board::{KnockBoard, KnockState, Shown};
 
 const NAME: &str = "knocks";
 
-/// How long one wait takes; a new configuration and the end are looked at after each.
+/// How long one wait takes; whether it is the end is looked at after each.
 const WAIT: Duration = Duration::from_millis(500);
-
-/// A good knock is on the disk once nothing came for the first of these times, and after the second in
-/// any case: whoever knocks next does not wait for the disk.
-const SETTLE_AFTER: Duration = Duration::from_millis(20);
-const SETTLE_WITHIN: Duration = Duration::from_secs(1);
 
 /// Bytes of each packet that are copied: the rule says how many are told of.
 const COPIED: u32 = LENGTH as u32 + 128;
@@ -65,9 +60,31 @@ pub(crate) struct Knocks {
 
 struct Running {
     stop: Arc<AtomicBool>,
-    /// A configuration that the thread has not seen yet.
-    next: Arc<Mutex<Option<(Gate, Arc<KnockPlan>)>>>,
+    next: Arc<Next>,
     thread: JoinHandle<()>,
+}
+
+/// A configuration that the thread has not taken over yet. It does before it judges another packet, so
+/// that a key that was taken away counts no more.
+#[derive(Default)]
+struct Next {
+    is_there: AtomicBool,
+    next: Mutex<Option<(Gate, Arc<KnockPlan>)>>,
+}
+
+impl Next {
+    fn put(&self, gate: Gate, plan: Arc<KnockPlan>) {
+        *self.next.lock().unwrap_or_else(PoisonError::into_inner) = Some((gate, plan));
+        self.is_there.store(true, Ordering::Release);
+    }
+
+    fn take(&self) -> Option<(Gate, Arc<KnockPlan>)> {
+        if !self.is_there.load(Ordering::Acquire) {
+            return None;
+        }
+        self.is_there.store(false, Ordering::Relaxed);
+        self.next.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
 }
 
 /// Returns the host's secret, which is made if there is none.
@@ -90,7 +107,7 @@ impl Knocks {
     /// When the system gives no thread.
     pub(crate) fn set(&mut self, plan: Option<KnockPlan>, inbox: &Inbox) -> io::Result<()> {
         let Some(plan) = plan.map(Arc::new) else {
-            if self.running.is_some() {
+            if self.board.state().is_some() {
                 inbox.report(Fact::SourceGone { source: NAME.into() });
             }
             self.stop();
@@ -108,7 +125,7 @@ impl Knocks {
         self.board.set(Some((plan.clone(), Some(gate.public()))));
         let alive = self.running.as_ref().filter(|running| !running.thread.is_finished());
         if let Some(running) = alive {
-            *running.next.lock().unwrap_or_else(PoisonError::into_inner) = Some((gate, plan));
+            running.next.put(gate, plan);
             return Ok(());
         }
         self.running = self.start(gate, plan, inbox)?;
@@ -130,7 +147,7 @@ impl Knocks {
             }
         };
         let seen = Seen::open(plan.state_dir.join(SEEN_FILE), clock::now());
-        let (stop, next) = (Arc::<AtomicBool>::default(), Arc::<Mutex<_>>::default());
+        let (stop, next) = (Arc::<AtomicBool>::default(), Arc::<Next>::default());
         let counts = self.board.state().map(|state| state.counts).unwrap_or_default();
         let reading = Reading {
             reader,
@@ -138,13 +155,13 @@ impl Knocks {
                 judge: Judge::new(gate, plan, seen),
                 before: counts.lost,
                 counts,
+                next: next.clone(),
                 board: self.board.clone(),
                 inbox: inbox.clone(),
             },
             stop: stop.clone(),
-            next: next.clone(),
             told: None,
-            unsettled: None,
+            is_unsettled: false,
         };
         let thread = super::start(NAME, move || reading.run())?;
         Ok(Some(Running { stop, next, thread }))
@@ -166,10 +183,9 @@ struct Reading {
     reader: VolumeReader,
     hearing: Hearing,
     stop: Arc<AtomicBool>,
-    next: Arc<Mutex<Option<(Gate, Arc<KnockPlan>)>>>,
     told: Option<Health>,
-    /// Since when a good knock is not on the disk.
-    unsettled: Option<Instant>,
+    /// Whether a good knock is not yet on its way to the disk.
+    is_unsettled: bool,
 }
 
 /// What a packet meets.
@@ -178,6 +194,7 @@ struct Hearing {
     counts: Counts,
     /// Packets that were lost before this thread began.
     before: u64,
+    next: Arc<Next>,
     board: Arc<KnockBoard>,
     inbox: Inbox,
 }
@@ -185,35 +202,22 @@ struct Hearing {
 impl Reading {
     fn run(mut self) {
         while !self.stop.load(Ordering::Relaxed) {
-            let next = self.next.lock().unwrap_or_else(PoisonError::into_inner).take();
-            if let Some((gate, plan)) = next {
-                self.hearing.judge.set(gate, plan);
-            }
             self.tell_health();
             if let Err(error) = self.take() {
                 return tell(&self.hearing.inbox, NAME, Health::Broken(error.to_string()));
             }
         }
-        self.hearing.judge.seen().settle();
     }
 
     /// Takes what came, and waits for it.
     fn take(&mut self) -> io::Result<()> {
-        let Self { reader, hearing, unsettled, .. } = self;
-        let wait = if unsettled.is_some() { SETTLE_AFTER } else { WAIT };
-        let mut is_good = false;
-        let count = reader.receive(wait, |logged| is_good |= hearing.hear(logged.payload))?;
+        let Self { reader, hearing, is_unsettled, .. } = self;
+        let count = reader.receive(WAIT, |logged| *is_unsettled |= hearing.hear(logged.payload))?;
         if count > 0 {
             hearing.counts.lost = hearing.before + reader.lost();
             hearing.board.count(&hearing.counts);
         }
-        if is_good {
-            unsettled.get_or_insert_with(Instant::now);
-        }
-        if unsettled.is_some_and(|since| count == 0 || since.elapsed() >= SETTLE_WITHIN) {
-            hearing.judge.seen().settle();
-            *unsettled = None;
-        }
+        *is_unsettled = *is_unsettled && !hearing.judge.seen().settle();
         Ok(())
     }
 
@@ -232,6 +236,9 @@ impl Reading {
 impl Hearing {
     /// Judges a packet and tells what follows; returns whether something does.
     fn hear(&mut self, packet: &[u8]) -> bool {
+        if let Some((gate, plan)) = self.next.take() {
+            self.judge.set(gate, plan);
+        }
         let both = || Now { wall: clock::now(), since_boot: clock::uptime() };
         match self.judge.judge(packet, both) {
             Judgement::Good(knock) => {

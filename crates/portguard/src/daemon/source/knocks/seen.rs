@@ -1,13 +1,14 @@
 //! The knocks that have been here, kept in a file so that none opens twice after a restart.
 //!
-//! A line is written before the knock counts: a daemon that is killed forgets nothing. The disk is waited
-//! for afterwards, so that a machine that loses power right then may forget the last one.
+//! A line is written before the knock counts: a daemon that is killed forgets nothing. Nobody waits for
+//! the disk: a machine that loses power right then may forget the last one.
 
 use std::{
     fs,
     io::{self, Write as _},
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
+    thread::{self, JoinHandle},
 };
 
 use portguard_core::Timestamp;
@@ -23,6 +24,8 @@ pub(super) struct Seen {
     file: Option<fs::File>,
     /// Lines that were added since the file was written anew.
     lines: usize,
+    /// What waits for the disk.
+    settling: Option<JoinHandle<io::Result<()>>>,
     /// Why the file is not what it should be.
     trouble: Option<String>,
 }
@@ -42,7 +45,7 @@ impl Seen {
                 (memory, Some(why))
             }
         };
-        let mut seen = Self { memory, path, file: None, lines: 0, trouble: None };
+        let mut seen = Self { memory, path, file: None, lines: 0, settling: None, trouble: None };
         seen.renew(now);
         seen.trouble = trouble.or(seen.trouble);
         seen
@@ -74,11 +77,23 @@ impl Seen {
         if written.is_err() { self.renewed(now) } else { Ok(()) }
     }
 
-    /// Waits until what was written is on the disk.
-    pub(super) fn settle(&mut self) {
-        if let Some(Err(error)) = self.file.as_ref().map(fs::File::sync_data) {
+    /// Lets what was written go to the disk, on a thread that ends with that; returns whether nothing
+    /// is on its way there from before.
+    pub(super) fn settle(&mut self) -> bool {
+        if self.settling.as_ref().is_some_and(|settling| !settling.is_finished()) {
+            return false;
+        }
+        // A thread that panicked has written nothing wrong.
+        let before = self.settling.take().and_then(|settling| settling.join().ok());
+        if let Some(Err(error)) = before {
             self.trouble = Some(told(&self.path, &error));
         }
+        let file = self.file.as_ref().and_then(|file| file.try_clone().ok());
+        self.settling = file.and_then(|file| {
+            let settle = thread::Builder::new().name("knocks-disk".to_owned());
+            settle.spawn(move || file.sync_data()).ok()
+        });
+        true
     }
 
     /// Forgets keys that are not wanted any more.

@@ -1,0 +1,398 @@
+//! Knocks: how fast a port opens, beside fwknop in the same run, and what a flood of bad ones costs.
+
+use std::{
+    fs,
+    net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket},
+    path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
+};
+
+use lab::{Daemon, Host, Lab, running::Running, wiring::GUARDED_V4};
+use portguard_reach::knock::{HostKey, Knock, LENGTH, random, seal};
+use serde_json::{Value, json};
+
+use crate::{
+    api::Api,
+    figure::{Report, ms, percentile},
+    load::processor_time,
+    peers,
+    worker::Worker,
+};
+
+/// The service behind the closed port.
+const SERVICE: u16 = 8080;
+/// Where knocks are taken, by both programs.
+const KNOCK: u16 = 62_201;
+
+/// Addresses that knocks are sent from: more together than the ration of all has.
+const SOURCES: u8 = 250;
+
+/// A source may knock so often without being made to wait.
+const PACE: Duration = Duration::from_millis(500);
+
+/// How long one try to connect may take: a handshake takes a tenth of it here.
+const TRY: Duration = Duration::from_micros(400);
+
+/// How long a port may take to open before the sample counts as this long.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// From the knock to the open port.
+pub(crate) fn opening(report: &mut Report) {
+    const SAMPLES: u32 = 500;
+    const BESIDE: u32 = 20;
+    let door = Door::new("open_for = \"1h\"\n");
+    let mut api = door.api();
+    let mut server = Worker::start(door.lab.guarded(), &[]);
+    server.ask(&format!("accept {}", SocketAddr::new(GUARDED_V4, SERVICE)));
+    let mut client = Worker::start(door.lab.scanner(), &[]);
+    let mut times: Vec<Duration> = (0..SAMPLES)
+        .map(|index| {
+            let who = format!("{} {}", index % u32::from(SOURCES) + 1, door.host_key);
+            let time = client.ask(&format!("knock {who} {}", hex(&door.seed)));
+            api.post("/v1/close", &json!({ "what": "svc", "from": "10.77.0.2" }));
+            Duration::from_secs_f64(time.parse::<f64>().expect("a number") / 1e3)
+        })
+        .collect();
+    report.limit(
+        "knock sent, until the port is open, p50",
+        ms(percentile(&mut times, 0.5)),
+        5.0,
+        "ms",
+    );
+    report.limit(
+        "knock sent, until the port is open, p99",
+        ms(percentile(&mut times, 0.99)),
+        5.0,
+        "ms",
+    );
+
+    let mut ours: Vec<Duration> = (0..BESIDE)
+        .map(|_| {
+            thread::sleep(PACE);
+            door.lab.scanner().run(door.line());
+            let time = client.ask(&format!("opens-in {}", SocketAddr::new(GUARDED_V4, SERVICE)));
+            api.post("/v1/close", &json!({ "what": "svc", "from": "10.77.0.2" }));
+            Duration::from_secs_f64(time.parse::<f64>().expect("a number") / 1e3)
+        })
+        .collect();
+    drop((api, server, client, door));
+    if let Some(mut theirs) = fwknop(BESIDE) {
+        for (name, part) in [("p50", 0.5), ("p95", 0.95)] {
+            let (ours, theirs) = (percentile(&mut ours, part), percentile(&mut theirs, part));
+            let what = format!("client has ended, until the port is open, {name}");
+            report.peer(what, ms(ours), ("fwknop", ms(theirs)), "ms");
+        }
+    }
+}
+
+/// A hundred thousand bad knocks a second, by those who do not know the host's key and by those who do.
+pub(crate) fn flood(report: &mut Report) {
+    const RATE: u64 = 100_000;
+    const SECONDS: u64 = 10;
+    for (who, kind) in [("strangers", "random"), ("with the host's key", "sealed")] {
+        let door = Door::new("open_for = \"1h\"\n");
+        let mut api = door.api();
+        let quiet = ban_latency(&mut api, 0, Duration::from_secs(3));
+        let mut sender = Worker::start(door.lab.scanner(), &["taskset", "--cpu-list", "0"]);
+        sender.ask(&format!("knocks {kind} {}", door.host_key));
+        let (before, softirq) = (processor_time(&door.daemon), softirq_time());
+        sender.tell(&format!("flood-knocks {RATE} {}", SECONDS * 1_000));
+        let busy = ban_latency(&mut api, 100_000, Duration::from_secs(SECONDS - 2));
+        let numbers = sender.numbers();
+        let (sent, seconds) = (numbers[0], numbers[1]);
+        let used = processor_time(&door.daemon).saturating_sub(before);
+        let interrupts = softirq_time().saturating_sub(softirq);
+        let share = |time: Duration| time.as_secs_f64() / seconds * 100.0;
+        let (status, refused, lost) = settled(&mut api, sent);
+        let opened = status["doors"].as_f64().unwrap_or(f64::NAN);
+        report.least(format!("bad knocks a second, {who}"), sent / seconds, 100_000.0 * 0.99, "");
+        report.limit(format!("of them opened something, {who}"), opened, 0.0, "");
+        report.limit(format!("neither judged nor counted, {who}"), sent - refused - lost, 0.0, "");
+        report.limit(format!("not judged, {who}"), lost, sent * 0.01, "");
+        report.limit(
+            format!("processor, daemon and interrupts, {who}"),
+            share(used + interrupts),
+            50.0,
+            "%",
+        );
+        report.limit(format!("processor of the daemon alone, {who}"), share(used), 50.0, "%");
+        report.peer(
+            format!("single ban meanwhile, p99, {who}"),
+            ms(busy),
+            ("when quiet", ms(quiet)),
+            "ms",
+        );
+    }
+}
+
+/// A guarded host that takes knocks.
+struct Door {
+    daemon: Daemon,
+    lab: Lab,
+    host_key: HostKey,
+    seed: [u8; 32],
+}
+
+impl Door {
+    fn new(knock: &str) -> Self {
+        let lab = Lab::new();
+        let sources =
+            (1..=SOURCES).map(|last| format!("address add 10.66.0.{last}/32 dev cable\n"));
+        lab.scanner().configure_network(&sources.collect::<String>());
+        let mut daemon = Daemon::prepare(lab.guarded(), "");
+        let key = daemon.home().join("key");
+        let made = portguard_reach::key::make(&key, "bench").expect("a new key in a new folder");
+        daemon.configure(&format!(
+            "[guard]\nposture = \"closed\"\n[ports]\nalways = []\nfollow = \"none\"\n\
+             [services.svc]\nports = [\"tcp/{SERVICE}\"]\n\
+             [knock]\nlisten = \"udp/{KNOCK}\"\nkeys = ['{}']\nservices = [\"svc\"]\n{knock}",
+            made.key.line()
+        ));
+        daemon.launch();
+        daemon.wait_until_ready(PATIENCE);
+        let mut api = Api::connect(&daemon.socket()).expect("the daemon listens");
+        let host_key = loop {
+            let status = api.get("/v1/status");
+            if let Some(key) = status["knock"]["host_key"].as_str() {
+                break key.parse().expect("a host's key");
+            }
+            thread::sleep(Duration::from_millis(5));
+        };
+        let mut ask = |_: &Path| Err(std::io::ErrorKind::Unsupported.into());
+        let secret = portguard_reach::key::SecretKey::open(&key, &mut ask).expect("our own key");
+        let seed = *secret.ed25519_seed().expect("it was made so");
+        Self { daemon, lab, host_key, seed }
+    }
+
+    fn api(&self) -> Api {
+        Api::connect(&self.daemon.socket()).expect("the daemon listens")
+    }
+
+    /// Returns the command line of the client.
+    fn line(&self) -> Vec<String> {
+        let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        let program = lab::program::guard().display().to_string();
+        let key = self.daemon.home().join("key").display().to_string();
+        let rest = words(&format!("knock 10.77.0.1 svc --host-key {} --key {key}", self.host_key));
+        [vec![program], rest].concat()
+    }
+}
+
+/// Waits until every knock that was sent is counted; returns the status, how many were refused and how
+/// many lost.
+fn settled(api: &mut Api, sent: f64) -> (Value, f64, f64) {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let status = api.get("/v1/status");
+        let kinds = status["knock"]["refused"].as_object();
+        let refused = kinds.map_or(0.0, |kinds| kinds.values().filter_map(Value::as_f64).sum());
+        let lost = status["knock"]["lost"].as_f64().unwrap_or_default();
+        if refused + lost >= sent || Instant::now() > deadline {
+            return (status, refused, lost);
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Bans one address after the other for a while; returns the time below which 99 of 100 took.
+fn ban_latency(api: &mut Api, from: u32, length: Duration) -> Duration {
+    let (start, mut times, mut index) = (Instant::now(), Vec::new(), from);
+    while start.elapsed() < length {
+        let order =
+            json!({ "measure": "ban", "subject": crate::single::address(index), "for": "1h" });
+        let began = Instant::now();
+        api.post("/v1/hold", &order);
+        times.push(began.elapsed());
+        index += 1;
+        thread::sleep(Duration::from_millis(2));
+    }
+    percentile(&mut times, 0.99)
+}
+
+/// Returns the processor time that interrupts have taken for networks and else, on all processors.
+fn softirq_time() -> Duration {
+    let text = fs::read_to_string("/proc/stat").unwrap_or_default();
+    let line = text.lines().next().unwrap_or_default();
+    // user nice system idle iowait irq softirq (proc_stat(5)), in hundredths of a second.
+    let ticks = line.split_whitespace().nth(7).and_then(|word| word.parse::<u64>().ok());
+    Duration::from_millis(10 * ticks.unwrap_or_default())
+}
+
+/// fwknop on both hosts: from the end of its client to the open port.
+fn fwknop(samples: u32) -> Option<Vec<Duration>> {
+    let peer = Fwknop::unpacked()?;
+    let lab = Lab::new();
+    lab.guarded().run(["iptables", "-P", "INPUT", "DROP"]);
+    let mut server = Worker::start(lab.guarded(), &[]);
+    server.ask(&format!("accept {}", SocketAddr::new(GUARDED_V4, SERVICE)));
+    let _daemon = peer.start(lab.guarded());
+    let mut client = Worker::start(lab.scanner(), &[]);
+    let at = SocketAddr::new(GUARDED_V4, SERVICE);
+    let mut times = Vec::new();
+    for _ in 0..samples {
+        let closed = Instant::now();
+        while client.ask(&format!("connect {at} 20")) == "true" {
+            assert!(closed.elapsed() < 4 * PATIENCE, "fwknop closes nothing any more");
+            thread::sleep(Duration::from_millis(100));
+        }
+        peer.knock(lab.scanner());
+        let time = client.ask(&format!("opens-in {at}"));
+        times.push(Duration::from_secs_f64(time.parse::<f64>().expect("a number") / 1e3));
+    }
+    Some(times)
+}
+
+/// fwknop from Debian's packages, unpacked, with a key of its own.
+struct Fwknop {
+    libraries: String,
+    server: PathBuf,
+    client: PathBuf,
+    home: PathBuf,
+}
+
+const KEY: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
+const HMAC_KEY: &str = "ZmVkY2JhOTg3NjU0MzIxMGZlZGNiYTk4NzY1NDMyMTA=";
+
+impl Fwknop {
+    fn unpacked() -> Option<Self> {
+        let server = peers::unpacked("fwknop-server")?.join("usr/sbin/fwknopd");
+        let client = peers::unpacked("fwknop-client")?.join("usr/bin/fwknop");
+        let libraries = ["libfko3", "libgpgme11", "libassuan0", "libpcap0.8"];
+        let folders = libraries.map(peers::unpacked).into_iter().collect::<Option<Vec<_>>>()?;
+        let triplet = format!("usr/lib/{}-linux-gnu", std::env::consts::ARCH);
+        let folders: Vec<String> =
+            folders.iter().map(|root| root.join(&triplet).display().to_string()).collect();
+        let home = peers::folder().join("fwknop-home");
+        fs::create_dir_all(home.join("run")).ok()?;
+        let access = format!(
+            "SOURCE ANY\nOPEN_PORTS tcp/{SERVICE}\nKEY_BASE64 {KEY}\nHMAC_KEY_BASE64 {HMAC_KEY}\n\
+             FW_ACCESS_TIMEOUT 1\n"
+        );
+        let settings = format!(
+            "PCAP_INTF cable;\nENABLE_PCAP_PROMISC N;\nFWKNOP_RUN_DIR {}/run;\n",
+            home.display()
+        );
+        for (name, text) in [("access.conf", access), ("fwknopd.conf", settings)] {
+            fs::write(home.join(name), text).ok()?;
+            let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+            fs::set_permissions(home.join(name), mode).ok()?;
+        }
+        Some(Self { libraries: folders.join(":"), server, client, home })
+    }
+
+    fn line(&self, program: &Path, words: &str) -> Vec<String> {
+        let home = self.home.display();
+        let before =
+            format!("env LD_LIBRARY_PATH={} HOME={home} {}", self.libraries, program.display());
+        format!("{before} {words}").split(' ').map(str::to_owned).collect()
+    }
+
+    fn start(&self, host: &Host) -> Running {
+        let home = self.home.display();
+        let words = format!("-f -c {home}/fwknopd.conf -a {home}/access.conf -r {home}/run");
+        let line = self.line(&self.server, &words);
+        let shell = ["sh", "-c", "exec \"$@\" 2>&1", "sh"].map(str::to_owned);
+        let running = host.spawn([&shell[..], &line].concat());
+        while let Some(said) = running.line(PATIENCE) {
+            if said.contains("Starting fwknopd main event loop") {
+                return running;
+            }
+        }
+        panic!("fwknopd does not start");
+    }
+
+    fn knock(&self, host: &Host) {
+        let words = format!(
+            "-A tcp/{SERVICE} -a 10.77.0.2 -D 10.77.0.1 --key-base64-rijndael {KEY} \
+             --key-base64-hmac {HMAC_KEY} --use-hmac --no-save-args --no-rc-file -p {KNOCK}"
+        );
+        host.run(self.line(&self.client, &words));
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// What a worker does: knocks from one of many addresses, since each may do so now and then only, for
+/// the one that it connects from, and says how many milliseconds it took until the port was open.
+pub(crate) fn knock(source: &str, host_key: &str, seed: &str) -> String {
+    let byte = |at: usize| u8::from_str_radix(&seed[2 * at..2 * at + 2], 16).expect("hexadecimal");
+    let packet = sealed(host_key.parse().expect("a host's key"), &std::array::from_fn(byte));
+    let socket = bound(source.parse().expect("a number"));
+    let start = Instant::now();
+    socket.send(&packet).expect("a way to the host");
+    opened(SocketAddr::new(GUARDED_V4, SERVICE), start)
+}
+
+/// Says how many milliseconds it takes from here until a port is open.
+pub(crate) fn opens_in(at: SocketAddr) -> String {
+    opened(at, Instant::now())
+}
+
+fn opened(at: SocketAddr, start: Instant) -> String {
+    while TcpStream::connect_timeout(&at, TRY).is_err() && start.elapsed() < PATIENCE {}
+    format!("{}", ms(start.elapsed()))
+}
+
+fn sealed(host: HostKey, seed: &[u8; 32]) -> [u8; LENGTH] {
+    let now = std::time::UNIX_EPOCH.elapsed().expect("a clock after 1970");
+    let at = u64::try_from(now.as_millis()).expect("a clock of this age");
+    let address = Some([10, 77, 0, 2].into());
+    let knock = Knock { at, address, service: "svc".to_owned() };
+    let ephemeral = random().expect("random bytes");
+    seal(host, seed, *ephemeral, &knock).expect("a short name")
+}
+
+/// Bad knocks, and the sockets that they are sent from.
+#[derive(Default)]
+pub(crate) struct Knocks {
+    packets: Vec<[u8; LENGTH]>,
+    sockets: Vec<UdpSocket>,
+}
+
+impl Knocks {
+    /// Makes them: `random` bytes, or `sealed` for the host by keys that it does not know.
+    pub(crate) fn make(&mut self, kind: &str, host_key: &str) -> String {
+        const RANDOM: usize = 1_000;
+        const SEALED: usize = 20_000;
+        let host = host_key.parse().expect("a host's key");
+        let random_packet = || {
+            let parts: Vec<u8> =
+                (0..LENGTH / 32).flat_map(|_| *random().expect("random bytes")).collect();
+            let mut packet: [u8; LENGTH] = parts.try_into().expect("so many bytes");
+            packet[0] = 1;
+            packet
+        };
+        self.packets = match kind {
+            "random" => (0..RANDOM).map(|_| random_packet()).collect(),
+            _ => (0..SEALED).map(|_| sealed(host, &[9; 32])).collect(),
+        };
+        self.sockets = (1..=SOURCES).map(bound).collect();
+        "ready".to_owned()
+    }
+
+    /// Sends them at a rate: how many were sent, and in how many seconds.
+    pub(crate) fn flood(&self, per_second: u64, length: Duration) -> String {
+        let start = Instant::now();
+        let mut sent = 0_usize;
+        while start.elapsed() < length {
+            let due = start.elapsed().as_micros() * u128::from(per_second) / 1_000_000;
+            while (sent as u128) < due {
+                let socket = &self.sockets[sent % self.sockets.len()];
+                // What there is no room for was sent all the same.
+                let _ = socket.send(&self.packets[sent % self.packets.len()]);
+                sent += 1;
+            }
+            thread::sleep(Duration::from_micros(200));
+        }
+        format!("{sent} {}", start.elapsed().as_secs_f64())
+    }
+}
+
+fn bound(last: u8) -> UdpSocket {
+    let socket = UdpSocket::bind((Ipv4Addr::new(10, 66, 0, last), 0)).expect("an address of ours");
+    socket.connect((GUARDED_V4, KNOCK)).expect("a way to the host");
+    socket
+}
