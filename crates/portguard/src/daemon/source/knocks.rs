@@ -239,6 +239,12 @@ impl Hearing {
         if let Some((gate, plan)) = self.next.take() {
             self.judge.set(gate, plan);
         }
+        let is_good = self.follow(packet);
+        self.judge.seen().write(clock::now);
+        is_good
+    }
+
+    fn follow(&mut self, packet: &[u8]) -> bool {
         let both = || Now { wall: clock::now(), since_boot: clock::uptime() };
         match self.judge.judge(packet, both) {
             Judgement::Good(knock) => {

@@ -120,7 +120,7 @@ fn check(
         (refusal, key.map(news))
     };
     knocked.is_fresh(now.as_millis()).map_err(fail)?;
-    // What may not be opened is written down as well: it is told once.
+    // What may not be opened is remembered as well: it is told once.
     seen.take(&knocker.key, *ephemeral, knock.at, now).map_err(fail)?;
     let opens = plan.ports_for(knocker, &knock.service).zip(key);
     let ((service, ports), key) = opens.ok_or_else(|| fail(Refusal::Forbidden))?;

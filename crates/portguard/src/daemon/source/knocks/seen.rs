@@ -1,7 +1,8 @@
 //! The knocks that have been here, kept in a file so that none opens twice after a restart.
 //!
-//! A line is written before the knock counts: a daemon that is killed forgets nothing. Nobody waits for
-//! the disk: a machine that loses power right then may forget the last one.
+//! A line is written at the moment at which the guard is told of the knock, and behind that, so that a file
+//! system that takes its time keeps nobody waiting: whoever kills the daemon has to hit the instant between
+//! the two. Nobody waits for the disk: a machine that loses power may forget the last knock.
 
 use std::{
     fs,
@@ -24,6 +25,8 @@ pub(super) struct Seen {
     file: Option<fs::File>,
     /// Lines that were added since the file was written anew.
     lines: usize,
+    /// Lines that are not in the file yet.
+    unwritten: String,
     /// What waits for the disk.
     settling: Option<JoinHandle<io::Result<()>>>,
     /// Why the file is not what it should be.
@@ -45,7 +48,15 @@ impl Seen {
                 (memory, Some(why))
             }
         };
-        let mut seen = Self { memory, path, file: None, lines: 0, settling: None, trouble: None };
+        let mut seen = Self {
+            memory,
+            path,
+            file: None,
+            lines: 0,
+            unwritten: String::new(),
+            settling: None,
+            trouble: None,
+        };
         seen.renew(now);
         seen.trouble = trouble.or(seen.trouble);
         seen
@@ -56,11 +67,11 @@ impl Seen {
         self.memory.key_of(ephemeral)
     }
 
-    /// Writes a fresh knock of a key down, made at `at` in milliseconds since the Unix epoch.
+    /// Remembers a fresh knock of a key, made at `at` in milliseconds since the Unix epoch. What it
+    /// leads to and [`Seen::write`] have to follow at once.
     ///
     /// # Errors
-    /// When it was here before, or its key has too many. A file that can not be written is told of by
-    /// [`Seen::trouble`].
+    /// When it was here before, or its key has too many.
     pub(super) fn take(
         &mut self,
         key: &[u8; 32],
@@ -68,13 +79,24 @@ impl Seen {
         at: u64,
         now: Timestamp,
     ) -> Result<(), Refusal> {
-        let line = self.memory.take(key, ephemeral, at, now.as_millis())?;
+        self.unwritten += &self.memory.take(key, ephemeral, at, now.as_millis())?;
+        Ok(())
+    }
+
+    /// Writes down what was taken. A file that can not be written is told of by [`Seen::trouble`].
+    pub(super) fn write(&mut self, now: impl FnOnce() -> Timestamp) {
+        if self.unwritten.is_empty() {
+            return;
+        }
+        let lines = std::mem::take(&mut self.unwritten);
         self.lines += 1;
-        let written = match &mut self.file {
-            Some(file) if self.lines < MOST_LINES => file.write_all(line.as_bytes()),
-            _ => return self.renewed(now),
+        let is_written = match &mut self.file {
+            Some(file) if self.lines < MOST_LINES => file.write_all(lines.as_bytes()).is_ok(),
+            _ => false,
         };
-        if written.is_err() { self.renewed(now) } else { Ok(()) }
+        if !is_written {
+            self.renew(now());
+        }
     }
 
     /// Lets what was written go to the disk, on a thread that ends with that; returns whether nothing
@@ -104,11 +126,6 @@ impl Seen {
     /// Returns why the file is not what it should be, if it is not.
     pub(super) fn trouble(&self) -> Option<&str> {
         self.trouble.as_deref()
-    }
-
-    fn renewed(&mut self, now: Timestamp) -> Result<(), Refusal> {
-        self.renew(now);
-        Ok(())
     }
 
     /// Writes the file anew, whole or not at all.
@@ -171,6 +188,7 @@ mod tests {
         for index in 0..10_000 {
             now = now.plus(std::time::Duration::from_secs(1));
             seen.take(&KEY, number(index), now.as_millis(), now).unwrap();
+            seen.write(|| now);
             assert_eq!(seen.trouble(), None);
         }
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
@@ -201,11 +219,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut seen = Seen::open(folder.path().join("gone/knock_seen"), NOW);
         seen.take(&KEY, [1; 32], NOW.as_millis(), NOW).unwrap();
+        seen.write(|| NOW);
         assert!(seen.trouble().is_some_and(|why| why.contains("can not be written")));
         let again = seen.take(&KEY, [1; 32], NOW.as_millis(), NOW);
         assert_eq!(again, Err(Refusal::Replayed));
         fs::create_dir(folder.path().join("gone")).unwrap();
         seen.take(&KEY, [2; 32], NOW.as_millis(), NOW).unwrap();
+        seen.write(|| NOW);
         assert_eq!(seen.trouble(), None);
         let kept = fs::read_to_string(folder.path().join("gone/knock_seen")).unwrap();
         assert_eq!(kept.lines().count(), 2);
