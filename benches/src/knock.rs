@@ -312,7 +312,7 @@ impl Fwknop {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 /// What a worker does: knocks from one of many addresses, since each may do so now and then only, for

@@ -214,6 +214,9 @@ fn a_client_that_lacks_something_is_told_what_and_how_to_get_it() {
         said.contains("no host key is known for 10.77.0.1") && said.contains("hint: "),
         "{said}"
     );
+    assert!(said.contains("portguard key show --host"), "{said}");
+    let shown = door.story.cli(&["key", "show", "--host"]);
+    assert_eq!(shown.stdout, format!("{}\n", door.host_key), "{}", shown.stderr);
     std::fs::create_dir(home.join("portguard")).unwrap();
     let line = format!("10.77.0.1 {}\n", door.host_key);
     std::fs::write(home.join("portguard/knock_hosts"), line).unwrap();

@@ -328,6 +328,52 @@ export interface KernelElement {
   subject: string;
 }
 
+/** Somebody who may knock. */
+export interface KnockKey {
+  /** The name behind the key. */
+  name: string;
+  /** What it may open. */
+  services: string[];
+  /** Knocks of it that opened something. */
+  taken: number;
+}
+
+/** A knock that a key signed. */
+export interface KnockSeen {
+  /** For whom the service was to be opened. */
+  address: string;
+  /** When. */
+  at: string;
+  /** Whose key it is. */
+  key: string;
+  /** Why nothing followed. */
+  refused?: string | null;
+  /** Where the packet said it came from. */
+  sender: string;
+  /** The service that was asked for; empty: the packet was here before, and was not opened again. */
+  service: string;
+}
+
+/** How the knocks do. */
+export interface KnockState {
+  /** This host's public key, which clients need (`pgk1...`); null: there is none. */
+  host_key?: string | null;
+  /** Those who may knock. */
+  keys: KnockKey[];
+  /** The last knocks that a key signed, newest first. */
+  last: KnockSeen[];
+  /** Packets that nobody looked at, because there were too many. */
+  lost: number;
+  /** For how long a service is opened, in seconds. */
+  open_for: number;
+  /** The port that is knocked at (`udp/62201`). */
+  port: string;
+  /** Packets that opened nothing, by the kind of their refusal. */
+  refused: Record<string, number>;
+  /** Knocks that opened something. */
+  taken: number;
+}
+
 /** What a slow reader missed. */
 export interface Lagged {
   /** How many events. */
@@ -843,6 +889,7 @@ export interface Status {
   enforcement: Enforcement;
   /** How many subjects each list holds. */
   held: Held;
+  knock?: KnockState | null;
   /** The ledger's state. */
   ledger: Source;
   /** Sockets that listen. */

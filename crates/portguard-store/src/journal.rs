@@ -140,16 +140,7 @@ impl StoredEntry {
                     .detail("grade", grade)
                     .detail_if_any("hint", step.hint())
             },
-            Note::Knock(news) => Self {
-                author: Some(Author::Knock(news.key)),
-                ..self
-                    .text(&note.words().unwrap_or_default())
-                    .detail("key", &news.key)
-                    .detail("service", &news.service)
-                    .detail("sender", &news.sender)
-                    .detail("grade", &KnockNews::GRADE)
-                    .detail_if_any("refused", news.refused.as_ref())
-            },
+            Note::Knock(news) => self.knock(news, note),
             Note::Paused { until, author } => Self {
                 until: Some(Until::at(*until)),
                 author: Some(*author),
@@ -161,6 +152,17 @@ impl StoredEntry {
             Note::Full { table, dropped: _ } => self.detail("table", table),
             note => self.text(&note.words().unwrap_or_default()),
         }
+    }
+
+    fn knock(self, news: &KnockNews, note: &Note) -> Self {
+        let line = self
+            .text(&note.words().unwrap_or_default())
+            .detail("key", &news.key)
+            .detail("service", &news.service)
+            .detail("sender", &news.sender)
+            .detail("grade", &KnockNews::GRADE)
+            .detail_if_any("refused", news.refused.as_ref());
+        Self { author: Some(Author::Knock(news.key)), ..line }
     }
 
     fn trap(self, family: Family, address: &impl ToString, port: Port) -> Self {

@@ -69,7 +69,7 @@ use self::{
 pub(crate) use api::WEB_USER;
 pub(crate) use api::described as described_api;
 pub(crate) use remote::LastFile;
-pub(crate) use source::reports::ReportPlan;
+pub(crate) use source::{knocks::host_secret, reports::ReportPlan};
 pub(crate) use system::{notify_ready, surroundings};
 
 /// How often a trap whose port was taken is tried again.
@@ -195,6 +195,12 @@ fn start_enforcer(enforcer: Enforcer, queues: Queues) -> std::io::Result<JoinHan
     source::start("enforcer", move || enforcer.run(&queues))
 }
 
+/// Lets the ledger's memory be handed over, and faces ask meanwhile.
+fn start_serving(restorer: restore::Restorer, sockets: Sockets, desk: Desk) -> std::io::Result<()> {
+    source::start("restore", move || restorer.run())?;
+    source::start("api", move || serve(sockets, desk)).map(drop)
+}
+
 /// Serves the control socket for as long as it works.
 fn serve(sockets: Sockets, desk: Desk) {
     if let Err(error) = api::serve(sockets, desk) {
@@ -269,8 +275,7 @@ impl Daemon {
         };
 
         start_sources(&config, &shared, &inbox).map_err(environment)?;
-        source::start("restore", move || restorer.run()).map_err(environment)?;
-        source::start("api", move || serve(sockets, desk)).map_err(environment)?;
+        start_serving(restorer, sockets, desk).map_err(environment)?;
         Ok(Self {
             config,
             path: path.to_owned(),

@@ -54,9 +54,9 @@ impl Door {
         story.daemon.configure(&configuration(before, knock, &[keys]));
         story.daemon.launch();
         story.daemon.wait_until_ready(PATIENCE);
-        let mut door = Self { story, host_key: String::new() };
-        door.host_key = door.listening()["host_key"].as_str().expect("a host key").to_owned();
-        door
+        let door = Self { story, host_key: String::new() };
+        let host_key = door.listening()["host_key"].as_str().expect("a host key").to_owned();
+        Self { host_key, ..door }
     }
 
     /// Waits until knocks are taken, and returns how they do.
@@ -160,9 +160,10 @@ impl Door {
 /// Returns a configuration with these lines of keys.
 pub(crate) fn configuration(before: &str, knock: &str, keys: &[String]) -> String {
     let listen = if knock.contains("listen") { "" } else { "listen = \"udp/62201\"\n" };
+    let keys: Vec<String> = keys.iter().map(|key| format!("'{key}'")).collect();
+    let keys = keys.join(", ");
     format!(
-        "{before}[services.ssh]\nports = [\"tcp/{SSH}\"]\n[knock]\n{listen}keys = [{}]\n{knock}",
-        keys.iter().map(|key| format!("'{key}', ")).collect::<String>()
+        "{before}[services.ssh]\nports = [\"tcp/{SSH}\"]\n[knock]\n{listen}keys = [{keys}]\n{knock}"
     )
 }
 

@@ -92,10 +92,14 @@ fn option(line: &str) -> Result<Option<(&str, &str, &str)>, KnockerError> {
     if !rest.starts_with(['=', '"', ',']) {
         return Ok(None);
     }
-    let quoted = rest.strip_prefix("=\"").ok_or_else(|| match rest.starts_with('=') {
-        true => KnockerError::Options,
-        false => KnockerError::Unknown(name.to_owned()),
-    })?;
+    let unquoted = || {
+        if rest.starts_with('=') {
+            KnockerError::Options
+        } else {
+            KnockerError::Unknown(name.into())
+        }
+    };
+    let quoted = rest.strip_prefix("=\"").ok_or_else(unquoted)?;
     let (value, behind) = quoted.split_once('"').ok_or(KnockerError::Options)?;
     let behind = match behind.strip_prefix(',') {
         Some(next) => next,

@@ -98,12 +98,11 @@ impl Memory {
         let whole = text.rfind('\n').map_or("", |end| &text[..end]);
         for (number, line) in (1..).zip(whole.lines()) {
             let (key, at, ephemeral) = read_line(line).ok_or(MemoryError::Line(number))?;
-            match ephemeral {
-                Some(ephemeral) => memory.put(key, ephemeral, at),
-                None => {
-                    let floor = &mut memory.keys.entry(key).or_default().floor;
-                    *floor = at.max(*floor);
-                }
+            if let Some(ephemeral) = ephemeral {
+                memory.put(key, ephemeral, at);
+            } else {
+                let floor = &mut memory.keys.entry(key).or_default().floor;
+                *floor = at.max(*floor);
             }
         }
         Ok(memory)

@@ -12,7 +12,10 @@ use portguard_reach::key::{
 };
 use serde_json::json;
 
-use crate::exit::{Failed, Turn, with_causes};
+use crate::{
+    daemon,
+    exit::{Failed, Turn, with_causes},
+};
 
 use super::{Global, show, unseen};
 
@@ -32,6 +35,9 @@ pub(crate) enum KeyCommand {
     Show {
         /// A secret or a public key of OpenSSH or minisign; by default ~/.config/portguard/key.
         file: Option<PathBuf>,
+        /// This host's own key, which those who knock at it need (`pgk1...`).
+        #[arg(long, conflicts_with = "file")]
+        host: bool,
     },
 }
 
@@ -39,12 +45,14 @@ pub(crate) enum KeyCommand {
 pub(crate) fn key(global: &Global, command: KeyCommand) -> Result<(), Failed> {
     match command {
         KeyCommand::New { file, comment } => new(global, file, comment),
-        KeyCommand::Show { file } => {
+        KeyCommand::Show { host: true, .. } => show_host(global),
+        KeyCommand::Show { file, host: false } => {
             let file = file.map_or_else(default_file, Ok)?;
             let key = key::show(&file).map_err(|error| {
                 let failed = Failed::new(Turn::Usage, with_causes(&error));
                 match error {
-                    ShowError::Read(..) => failed.hint("portguard key new makes a pair"),
+                    ShowError::Read(..) => failed
+                        .hint("portguard key new makes a pair; --host shows this host's own key"),
                     ShowError::Hidden(_) => failed.hint("name its .pub file"),
                     ShowError::Form(_) | ShowError::Key(..) => failed,
                 }
@@ -89,6 +97,11 @@ fn shown(global: &Global, key: &PublicKey) -> Result<(), Failed> {
 
 /// Returns the file of the user's own key.
 pub(super) fn default_file() -> Result<PathBuf, Failed> {
+    own_file("key")
+}
+
+/// Returns a file of the user's own, by its name.
+pub(super) fn own_file(name: &str) -> Result<PathBuf, Failed> {
     let set = |name| std::env::var_os(name).filter(|value: &OsString| !value.is_empty());
     let folder = set("XDG_CONFIG_HOME").map(PathBuf::from).filter(|folder| folder.is_absolute());
     let home = || set("HOME").map(|home| Path::new(&home).join(".config"));
@@ -96,7 +109,22 @@ pub(super) fn default_file() -> Result<PathBuf, Failed> {
         Failed::new(Turn::Usage, "there is no home directory to look for a key in")
             .hint("name the file of the key")
     })?;
-    Ok(folder.join("portguard/key"))
+    Ok(folder.join("portguard").join(name))
+}
+
+/// Prints the key of this host, which is made if there is none.
+fn show_host(global: &Global) -> Result<(), Failed> {
+    let state_dir = crate::configured(&global.config).guard.state_dir;
+    let secret = daemon::host_secret(&state_dir).map_err(|error| {
+        Failed::new(Turn::NotPermitted, with_causes(&error))
+            .hint("root may; portguard status shows it while knocks are taken")
+    })?;
+    let key = secret.public().to_string();
+    if global.json {
+        show::json(&json!({ "host_key": key }))
+    } else {
+        show::print(&format!("{key}\n"))
+    }
 }
 
 /// Returns who makes the key, as `ssh-keygen` names it.

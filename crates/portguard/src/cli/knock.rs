@@ -3,14 +3,11 @@
 use std::{
     fs, io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _, UdpSocket},
-    path::{Path, PathBuf},
+    path::PathBuf,
 };
 
 use clap::Args;
-use portguard_reach::{
-    key::SecretKey,
-    knock::{self, HostKey, HostsError, Knock, USUAL_PORT},
-};
+use portguard_reach::knock::{self, HostKey, HostsError, Knock, USUAL_PORT};
 use serde_json::json;
 
 use crate::{
@@ -18,7 +15,7 @@ use crate::{
     exit::{Failed, Turn, with_causes},
 };
 
-use super::{Global, show};
+use super::{Global, key, show};
 
 /// Addresses of one host that are knocked at.
 const MOST_ADDRESSES: usize = 8;
@@ -30,10 +27,10 @@ pub(crate) struct KnockArgs {
     host: String,
     /// The service, as the host's configuration names it.
     service: String,
-    /// The secret Ed25519 key of OpenSSH to sign with; by default ~/.config/portguard/key.
+    /// The secret Ed25519 key of OpenSSH to sign with; by default `~/.config/portguard/key`.
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
-    /// The host's public key; by default the one in ~/.config/portguard/knock_hosts.
+    /// The host's public key; by default the one in `~/.config/portguard/knock_hosts`.
     #[arg(long, value_name = "KEY")]
     host_key: Option<HostKey>,
     /// The UDP port to knock at.
@@ -54,8 +51,8 @@ pub(crate) struct KnockArgs {
 /// Knocks at every address of a host.
 pub(crate) fn knock(global: &Global, args: &KnockArgs) -> Result<(), Failed> {
     let host_key = args.host_key.map_or_else(|| known_key(&args.host), Ok)?;
-    let key_file = args.key.clone().map_or_else(|| own_file("key"), Ok)?;
-    let key = secret(&key_file)?;
+    let key_file = args.key.clone().map_or_else(key::default_file, Ok)?;
+    let key = key::secret(&key_file)?;
     let seed = key.ed25519_seed().ok_or_else(|| {
         Failed::new(Turn::Usage, format!("{} is no Ed25519 key", key_file.display()))
             .hint("portguard key new makes one, or name another with --key")
@@ -122,7 +119,7 @@ fn send(to: SocketAddr, packet: &[u8]) -> io::Result<()> {
 
 /// Returns the key of a host from the user's file.
 fn known_key(host: &str) -> Result<HostKey, Failed> {
-    let path = own_file("knock_hosts")?;
+    let path = key::own_file("knock_hosts")?;
     let text = match fs::read_to_string(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
         text => text.map_err(|error| {
@@ -133,31 +130,10 @@ fn known_key(host: &str) -> Result<HostKey, Failed> {
         let failed = Failed::new(Turn::Usage, format!("{}: {}", path.display(), with_causes(&error)));
         match error {
             HostsError::Unknown(_) => failed.hint(&format!(
-                "`portguard key show` on {host} prints it; write `{host} pgk1...` into that file, or \
+                "`portguard key show --host` on {host} prints it; write `{host} pgk1...` into that file, or \
                  give it with --host-key"
             )),
-            HostsError::Line(..) => failed.hint("`portguard key show` on that host prints it"),
+            HostsError::Line(..) => failed.hint("`portguard key show --host` on that host prints it"),
         }
-    })
-}
-
-/// Returns a file of the user's own.
-fn own_file(name: &str) -> Result<PathBuf, Failed> {
-    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let folder = set("XDG_CONFIG_HOME").filter(|folder| folder.is_absolute());
-    let folder = folder.or_else(|| Some(set("HOME")?.join(".config")));
-    let folder = folder.ok_or_else(|| {
-        Failed::new(Turn::Usage, "there is no home directory to look for keys in")
-            .hint("name them with --key and --host-key")
-    })?;
-    Ok(folder.join("portguard").join(name))
-}
-
-/// Returns the secret key of a file.
-fn secret(file: &Path) -> Result<SecretKey, Failed> {
-    let mut ask = |_: &Path| Err(io::ErrorKind::Unsupported.into());
-    SecretKey::open(file, &mut ask).map_err(|error| {
-        Failed::new(Turn::Usage, with_causes(&error))
-            .hint("portguard key new makes one, or name another with --key")
     })
 }

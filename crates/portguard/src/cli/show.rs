@@ -99,9 +99,6 @@ pub(crate) fn status(status: &view::Status, web: &str) -> String {
             format!("{interface}: {taken} looked at, {passed_over} passed over, {lost} lost");
         row("packet tap", line);
     }
-    for (name, line) in status.knock.iter().flat_map(knocks) {
-        row(name, line);
-    }
     row("traps", format!("{} set, {} can not be set", status.traps_set, status.traps_missing));
     row("web face", web.to_owned());
     out + &sources(status)
@@ -123,13 +120,16 @@ fn knocks(state: &KnockState) -> [(&'static str, String); 2] {
     ]
 }
 
-/// Returns how each source does, and what was given up.
+/// Returns how the knocks and each source do, and what was given up.
 fn sources(status: &view::Status) -> String {
     let mut out = String::new();
     let mut row = |name: &str, value: String| {
         // As above.
         let _ = writeln!(out, "{name:<14} {value}");
     };
+    for (name, line) in status.knock.iter().flat_map(knocks) {
+        row(name, line);
+    }
     if let Some(remote) = &status.remote {
         row("control file", super::remote::words(remote));
     }

@@ -4,11 +4,7 @@ use portguard_core::Span;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    guarding::{section, written},
-    scan::ListName,
-    value::Written,
-};
+use super::{guarding::section, scan::ListName, value::Written};
 
 /// Declares an entry, written by the user: keys that are no `Option` are required.
 macro_rules! entry {

@@ -10,8 +10,8 @@ use crate::config::{Config, key::Key, tree::Tree};
 /// Sections that take effect.
 const IN_EFFECT: [&str; 20] = [
     "guard", "protect", "allow", "firewall", "throttle", "ladders", "traps", "api", "store",
-    "services", "ports", "packets", "watch", "rules", "scan", "anomaly", "remote", "knock", "share",
-    "web",
+    "services", "ports", "packets", "watch", "rules", "scan", "anomaly", "remote", "knock",
+    "share", "web",
 ];
 
 /// Returns what is set to something else than its default, but takes no effect in this version.

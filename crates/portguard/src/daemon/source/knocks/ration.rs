@@ -44,7 +44,7 @@ impl Due {
     /// Returns whether there is a thing left at this moment, and takes it.
     fn take(&mut self, pace: Pace, now: Duration) -> bool {
         let due = self.0.max(now);
-        if due - now > pace.interval * (pace.at_once - 1) {
+        if due.saturating_sub(now) > pace.interval * (pace.at_once - 1) {
             return false;
         }
         self.0 = due + pace.interval;
