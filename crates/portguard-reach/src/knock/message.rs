@@ -81,7 +81,7 @@ pub(super) fn key_of(body: &[u8; BODY]) -> [u8; 32] {
     key
 }
 
-/// Reads a body; `None` if it was not written as [`write`] does.
+/// Reads a body; `None` if it was not written as [`write()`] does.
 pub(super) fn read(body: &[u8; BODY]) -> Option<Knock> {
     let at = u64::from_be_bytes(*body[TIME].first_chunk()?);
     let address = read_address(body[FAMILY], *body[ADDRESS].first_chunk()?).ok()?;
