@@ -19,6 +19,7 @@ pub mod reader;
 pub mod readers;
 pub mod record;
 pub mod rule;
+mod samples;
 mod sieve;
 pub mod stamp;
 

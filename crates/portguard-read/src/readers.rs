@@ -1,21 +1,18 @@
 //! Many rules on one log: one look for all texts that any of them needs says which lines are for
 //! which rule.
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, BuildError, MatchKind};
+use std::collections::BTreeMap;
 
-use crate::{judgement::Judgement, reader::Reader};
-
-/// The most of a text that is looked for at first: the rest is looked at where that stands.
-const LONGEST: usize = 12;
+use crate::{judgement::Judgement, reader::Reader, samples::Samples};
 
 /// Rules that read the same log.
 #[derive(Debug)]
 pub struct Readers {
     all: Vec<Reader>,
     /// Looks for the texts that readers need; the same text may be needed by several.
-    searcher: AhoCorasick,
-    /// Which readers need what begins with each text, and all of what they need.
-    owners: Vec<Vec<(usize, Vec<u8>)>>,
+    samples: Samples,
+    /// Which readers need each text.
+    owners: Vec<Vec<usize>>,
     /// Those that look at every line.
     eager: Vec<usize>,
     /// Those that are to look at the line at hand.
@@ -25,32 +22,21 @@ pub struct Readers {
 }
 
 impl Readers {
-    /// Puts readers together; they keep their numbers.
-    ///
-    /// # Errors
-    /// When there are too many texts to look for.
-    pub fn new(readers: Vec<Reader>) -> Result<Self, BuildError> {
-        let (mut texts, mut owners): (Vec<Vec<u8>>, Vec<Vec<_>>) = (Vec::new(), Vec::new());
+    /// Puts readers together; they keep their numbers. Returns `None` if they need too many texts.
+    pub fn new(readers: Vec<Reader>) -> Option<Self> {
+        let mut owners: BTreeMap<&[u8], Vec<usize>> = BTreeMap::new();
         let mut eager = Vec::new();
         for (number, reader) in readers.iter().enumerate() {
             if reader.needed().is_empty() {
                 eager.push(number);
             }
-            for whole in reader.needed() {
-                let text = &whole[..whole.len().min(LONGEST)];
-                let owner = (number, whole.clone());
-                if let Some(place) = texts.iter().position(|known| known == text) {
-                    owners[place].push(owner);
-                } else {
-                    texts.push(text.to_vec());
-                    owners.push(vec![owner]);
-                }
+            for text in reader.needed() {
+                owners.entry(text).or_default().push(number);
             }
         }
-        let mut builder = AhoCorasick::builder();
-        builder.match_kind(MatchKind::Standard).kind(Some(AhoCorasickKind::DFA));
-        let searcher = builder.build(&texts)?;
-        Ok(Self { all: readers, searcher, owners, eager, called: Vec::new(), open: Vec::new() })
+        let samples = Samples::new(owners.keys().map(|text| text.to_vec()).collect())?;
+        let owners = owners.into_values().collect();
+        Some(Self { all: readers, samples, owners, eager, called: Vec::new(), open: Vec::new() })
     }
 
     /// Takes a text of whole lines, hands over those that are anything but nothing to a reader, with
@@ -61,19 +47,21 @@ impl Readers {
         now: i64,
         hand: &mut dyn FnMut(usize, &[u8], Judgement),
     ) -> u64 {
-        let Self { all, searcher, owners, eager, called, open } = self;
+        let Self { all, samples, owners, eager, called, open } = self;
         // How far each reader has come.
         let mut seen = vec![0; all.len()];
-        let mut matches = searcher.find_overlapping_iter(text).peekable();
         let (mut start, mut lines) = (0, 0);
         while start < text.len() {
             let end = memchr::memchr(b'\n', &text[start..]).map_or(text.len(), |end| start + end);
             called.clear();
-            while let Some(found) = matches.next_if(|found| found.end() <= end) {
-                let rest = &text[found.start()..];
-                let owners = owners[found.pattern().as_usize()].iter();
-                called.extend(owners.filter(|(_, whole)| rest.starts_with(whole)).map(|one| one.0));
-            }
+            samples.each(&text[start..end], &mut |found| {
+                for owner in &owners[found] {
+                    // A line may be full of what they need.
+                    if !called.contains(owner) {
+                        called.push(*owner);
+                    }
+                }
+            });
             let by_text = called.len();
             called.extend_from_slice(eager);
             called.append(open);

@@ -6,7 +6,7 @@ use portguard_read::{Judgement, Reader, Readers};
 use serde_json::json;
 
 use crate::{
-    exit::{Failed, with_causes},
+    exit::Failed,
     rule::{AnyRule, Folders},
 };
 
@@ -33,7 +33,8 @@ struct Found {
 /// Tries every rule on a log, or standard input (`-`). Exit 1: none finds anything.
 pub(crate) fn which(global: &Global, folders: &Folders, file: &Path) -> Result<ExitCode, Failed> {
     let (names, readers) = all(global, folders);
-    let mut readers = Readers::new(readers).map_err(|why| Failed::bug(with_causes(&why)))?;
+    let mut readers =
+        Readers::new(readers).ok_or_else(|| Failed::bug("the rules need too many texts"))?;
     let mut found: Vec<Found> = names.iter().map(|_| Found::default()).collect();
     let mut blocks = Blocks::open(file)?;
     let now = lines::now()?;
