@@ -11,7 +11,7 @@ use lab::{
     wiring::{GUARDED_V4, GUARDED_V6},
 };
 
-use crate::story::{SILENCE, wait_for};
+use crate::story::{SILENCE, Story, wait_for};
 
 use door::{CLIENT, CLOSED, Door, SSH, Sshd, configuration, new_key, public, says_back, ssh};
 
@@ -231,4 +231,17 @@ fn a_client_that_lacks_something_is_told_what_and_how_to_get_it() {
     let long = "x".repeat(65);
     let (code, said) = run(&[&["10.77.0.1", &long][..], &key].concat());
     assert!(code == 2 && said.contains("1 to 64 bytes"), "{said}");
+}
+
+#[test]
+fn a_guard_that_only_observes_says_that_nobody_can_knock() {
+    let key =
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGcE3NkWWosbRprqb8+VyWnxxvIfsgf5UjgwfarLTAxe anna";
+    let observing = "[guard]\nobserve = true\n";
+    let story = Story::new(&configuration(observing, "", &[key.to_owned()]));
+    wait_for("it to be said", || {
+        let said = story.cli(&["status"]).stdout;
+        said.contains("broken: the guard only observes, so nobody can knock")
+    });
+    assert!(story.json(&["status"])["knock"].is_null());
 }

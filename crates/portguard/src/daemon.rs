@@ -300,9 +300,7 @@ impl Daemon {
         let reports = senses.reports.set(config.report_plan(), &self.roles, inbox);
         let taps = senses.taps.set(config.tap_plan(), &self.shared.taps, inbox);
         let remote = self.shared.remote.set(config.remote_plan());
-        // Without a kernel table there is nothing to hear.
-        let knocked = config.knock_plan().filter(|_| !config.guard.observe);
-        let knocks = senses.knocks.set(knocked, inbox);
+        let knocks = senses.knocks.set(config, inbox);
         let unheard = [
             ("some watches do not run", watches),
             ("nobody can report", reports),

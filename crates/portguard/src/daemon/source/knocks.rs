@@ -24,7 +24,7 @@ use portguard_reach::knock::{Gate, HostKeyError, HostSecret, LENGTH};
 
 use crate::{
     clock,
-    config::{KNOCK_GROUP, KnockPlan},
+    config::{Config, KNOCK_GROUP, KnockPlan},
     daemon::inbox::Inbox,
     exit::with_causes,
 };
@@ -102,18 +102,22 @@ impl Knocks {
         self.board.clone()
     }
 
-    /// Takes knocks as a configuration says in place of the one before.
+    /// Takes knocks as a configuration says in place of the one before; none while the guard only
+    /// observes, which has no table in the kernel that could tell of them.
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub(crate) fn set(&mut self, plan: Option<KnockPlan>, inbox: &Inbox) -> io::Result<()> {
-        let Some(plan) = plan.map(Arc::new) else {
-            if self.board.state().is_some() {
-                inbox.report(Fact::SourceGone { source: NAME.into() });
-            }
+    pub(crate) fn set(&mut self, config: &Config, inbox: &Inbox) -> io::Result<()> {
+        let Some(plan) = config.knock_plan().map(Arc::new) else {
             self.stop();
+            inbox.report(Fact::SourceGone { source: NAME.into() });
             return Ok(());
         };
+        if config.guard.observe {
+            let why = "the guard only observes, so nobody can knock".to_owned();
+            tell(inbox, NAME, Health::Broken(why));
+            return Ok(());
+        }
         let gate = match host_secret(&plan.state_dir) {
             Ok(secret) => Gate::new(secret, plan.knockers.iter().cloned()),
             Err(error) => {

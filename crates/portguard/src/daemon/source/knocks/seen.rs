@@ -94,7 +94,10 @@ impl Seen {
             Some(file) if self.lines < MOST_LINES => file.write_all(lines.as_bytes()).is_ok(),
             _ => false,
         };
-        if !is_written {
+        if is_written {
+            // Whoever was kept out by what could not be read is let in again.
+            self.trouble = None;
+        } else {
             self.renew(now());
         }
     }
@@ -212,6 +215,8 @@ mod tests {
         let latest = NOW.plus(FRESH_FOR);
         assert_eq!(seen.take(&KEY, [1; 32], latest.as_millis(), NOW), Err(Refusal::Replayed));
         seen.take(&KEY, [1; 32], latest.as_millis() + 1, latest).unwrap();
+        seen.write(|| latest);
+        assert_eq!(seen.trouble(), None);
     }
 
     #[test]
