@@ -7,7 +7,11 @@ use std::fs;
 
 use lab::Pages;
 
-use crate::{share::Tale, story::Story};
+use crate::{
+    knock::{CLOSED, Door},
+    share::Tale,
+    story::Story,
+};
 
 /// A trap, and nothing else that is not usual.
 const PLAIN: &str = "[[traps]]\nports = [\"23\"]\n[protect]\nssh_peers = false\n";
@@ -127,6 +131,15 @@ fn the_control_file_is_told_of_with_its_services() {
          ports = [\"tcp/8088\"]\n[services.mail]\nports = [\"tcp/25\"]\n{PLAIN}"
     );
     check(&configuration, "remote", &[&url]);
+}
+
+#[test]
+fn knocks_are_told_of_with_whose_they_are() {
+    let mut door = Door::with(&format!("{CLOSED}{PLAIN}"), "open_for = \"1h\"\n");
+    door.knock(&["10.77.0.1", "ssh"]);
+    door.knock(&["10.77.0.1", "vpn"]);
+    let Story { daemon, lab } = &mut door.story;
+    Pages::start(lab, daemon).tell(lab, daemon, "knock", &[&door.host_key]);
 }
 
 #[test]

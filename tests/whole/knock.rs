@@ -13,7 +13,8 @@ use lab::{
 
 use crate::story::{SILENCE, Story, wait_for};
 
-use door::{CLIENT, CLOSED, Door, SSH, Sshd, configuration, new_key, public, says_back, ssh};
+use door::{CLIENT, SSH, Sshd, configuration, new_key, public, says_back, ssh};
+pub(crate) use door::{CLOSED, Door};
 
 #[test]
 fn an_ssh_server_is_reached_after_the_knock_and_the_session_outlives_the_opening() {

@@ -66,7 +66,7 @@ export async function story(browser) {
   // A viewer looks, and finds no order to give.
   page = await browser.fresh();
   await signIn(browser, "victor", "another long password");
-  for (const place of ["overview", "ports", "offenders", "traffic", "remote", "share", "service"]) {
+  for (const place of ["overview", "ports", "offenders", "traffic", "remote", "knock", "share", "service"]) {
     await browser.go(place);
     const orders = await page.getByRole("button", { name: /^(Lockdown|Relax|Open|Add|New rule|Share a port|Pause|Stop|Restart)…/ }).count();
     assert(orders === 0, `a viewer finds an order on ${place}`);

@@ -21,6 +21,7 @@ const PAGES = [
   ["logs?show=packets", "10.77.0.8"],
   ["service", "guarding"],
   ["remote", "There is no control file."],
+  ["knock", "No knocks are taken."],
   ["share", "https://abc123.lhr.example"],
   ["account", "has a password"],
 ];

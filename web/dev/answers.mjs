@@ -34,6 +34,7 @@ const status = {
   offenders: 128_331, turned_away: { banned_packets: 1.2e6, banned_bytes: 7.1e7, throttled_packets: 4200, throttled_bytes: 3e5, blocked_packets: 1_843_211, blocked_bytes: 98_765_432, allowed_connections: 51_244 },
   record: { taken: 2e6, kept: 1e6, overwritten: 1e6, lost: 120, unreadable: 0, over_limit: 9100 },
   ledger: source("ledger"), sources: [source("traps"), source("packet-log", "degraded", "the kernel dropped 120 messages"), source("watch sshd"), source("table-monitor"), source("listeners"), source("reports")],
+  knock: { port: "udp/62201", host_key: "pgk1co7e72xk6icmp7jtld6jyadsdca5c5bhqeuce7wgotzx677jpnwq63jfkm", keys: [{ name: "anna", services: ["ssh", "vpn"], taken: 12 }, { name: "phone", services: ["ssh"], taken: 0 }], open_for: 30, taken: 12, refused: { "over-budget": 3 }, lost: 0, last: [{ at: ago(90), key: "anna", service: "ssh", sender: "198.51.100.7", address: "198.51.100.7", refused: null }] },
   traps_set: 5, traps_missing: 1, unwritten_offences: 0, dropped_events: 0,
 };
 const steps = Array.from({ length: 96 }, (_, n) => ({ at: Math.floor(now / 1000) - (96 - n) * 900, offences: Math.round(20 + 15 * Math.sin(n / 6) + (n * 7919) % 13), bans: Math.round(8 + 6 * Math.sin(n / 6) + (n * 31) % 5), let_in: n < 20 ? null : Math.round(300 + 200 * Math.sin(n / 10)), turned_away: n < 20 ? null : Math.round(900 + 700 * Math.sin(n / 7) + (n * 97) % 300) }));

@@ -7,6 +7,7 @@ import { learnWho, me, signOut } from "./lib/session";
 import { useStore } from "./lib/store";
 import { Account } from "./pages/account";
 import { Configuration } from "./pages/config";
+import { Knock } from "./pages/knock";
 import { Logs } from "./pages/logs";
 import { Offenders } from "./pages/offenders";
 import { Overview } from "./pages/overview";
@@ -34,6 +35,7 @@ const PAGES: { key: string; title: string; sign: Sign; page: ComponentType }[] =
   { key: "logs", title: "Logs", sign: "logs", page: Logs },
   { key: "service", title: "Service", sign: "service", page: Service },
   { key: "remote", title: "Control file", sign: "remote", page: Remote },
+  { key: "knock", title: "Knock", sign: "knock", page: Knock },
   { key: "share", title: "Share", sign: "share", page: Share },
   { key: "account", title: "Account", sign: "account", page: Account },
 ];

@@ -10,6 +10,7 @@ const SHAPES = {
   logs: "M5 4h14v16H5zM8.500 9h7m-7 3.500h7m-7 3.500h4",
   service: "M12 3v8M7 6.500a7 7 0 1010 0",
   remote: "M6 3h8l4 4v14H6zM14 3v4h4M9 14.500l2 2 4-4.500",
+  knock: "M6 21V3h9v18M3 21h18M12 11.500v1M18 8.500a5 5 0 010 7",
   share: "M12 15V4m-4 4l4-4 4 4M5 13v7h14v-7",
   account: "M12 4a4 4 0 100 8 4 4 0 000-8zM4 20c1-4 4-5.500 8-5.500s7 1.500 8 5.500",
   menu: "M4 7h16M4 12h16M4 17h16",
