@@ -106,7 +106,7 @@ impl Driver {
     fn take(&mut self, input: Input, answers: &mut Vec<Answer>) -> bool {
         let now = clock::now();
         match input {
-            Input::Event(event) => self.guard.handle_event(event, now),
+            Input::Event(event) => self.guard.handle_event(*event, now),
             Input::Ask(ask) => answers.push(ask(&mut self.guard, now)),
             Input::Stop => return true,
         }
@@ -120,7 +120,7 @@ impl Driver {
         while let Some(record) = self.guard.poll_record() {
             marks.record += 1;
             let patience = if self.is_ledger_stuck { Duration::ZERO } else { LEDGER_PATIENCE };
-            let keep = Keep { number: marks.record, record };
+            let keep = Keep { number: marks.record, record: Box::new(record) };
             let taken = self.records.send_deadline(keep, Instant::now() + patience).is_ok();
             if !taken && !self.is_ledger_stuck {
                 journal::say_lost_record();

@@ -19,8 +19,8 @@ const INBOX_DEPTH: usize = 8_192;
 
 /// Something for the guard thread.
 pub(crate) enum Input {
-    /// A source saw something.
-    Event(Event),
+    /// A source saw something. The inbox has its room from the start: a place in it is small.
+    Event(Box<Event>),
     /// Somebody wants to know or order something.
     Ask(Ask),
     /// The daemon goes down.
@@ -65,7 +65,7 @@ impl Inbox {
     /// Reports what a source sees right now. Never waits: when the inbox is full the event is
     /// dropped and counted.
     pub(crate) fn report(&self, fact: Fact) {
-        let event = Event { at: clock::now(), fact };
+        let event = Box::new(Event { at: clock::now(), fact });
         if self.sender.try_send(Input::Event(event)).is_err() {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
@@ -73,7 +73,7 @@ impl Inbox {
 
     /// Reports what must not get lost, waiting for room; for the daemon's own threads only.
     pub(crate) fn deliver(&self, fact: Fact) {
-        let event = Event { at: clock::now(), fact };
+        let event = Box::new(Event { at: clock::now(), fact });
         // The guard thread is gone only when the daemon goes down, and then nothing is owed.
         let _ = self.sender.send(Input::Event(event));
     }

@@ -37,7 +37,8 @@ pub(crate) const NAME: &str = "ledger";
 /// A record with its number.
 pub(crate) struct Keep {
     pub(crate) number: u64,
-    pub(crate) record: Record,
+    /// The queue has its room from the start: a place in it is small.
+    pub(crate) record: Box<Record>,
 }
 
 /// How far the ledger has come.
@@ -132,9 +133,9 @@ impl LedgerThread {
                     let mut number = first.number;
                     let rest = records.try_iter().take(BATCH).map(|keep| {
                         number = keep.number;
-                        keep.record
+                        *keep.record
                     });
-                    let batch: Vec<Record> = std::iter::once(first.record).chain(rest).collect();
+                    let batch: Vec<Record> = std::iter::once(*first.record).chain(rest).collect();
                     for record in &batch {
                         if let Record::Entry(entry) = record {
                             journal::write(entry);
