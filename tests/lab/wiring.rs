@@ -86,21 +86,7 @@ impl Lab {
     /// # Panics
     /// When the kernel refuses it; a lab has room for one such host.
     pub fn join_inner(&self) -> Host {
-        let inner = self.guarded.neighbour();
-        join(&self.guarded, "inside", &inner, "cable");
-        inner.configure_network(
-            "address add 10.78.0.2/24 dev cable
-             address add fd78::2/64 dev cable nodad
-             link set cable up\n",
-        );
-        self.guarded.configure_network(
-            "address add 10.78.0.1/24 dev inside
-             address add fd78::1/64 dev inside nodad
-             link set inside up\n",
-        );
-        inner.configure_network("route add default via 10.78.0.1\nroute add ::/0 via fd78::1\n");
-        self.guarded.set("net.ipv4.ip_forward", "1");
-        self.guarded.set("net.ipv6.conf.all.forwarding", "1");
+        let inner = behind(&self.guarded, "inside", 78);
         let routes = "route add 10.78.0.0/24 via 10.77.0.1\nroute add fd78::/64 via fd77::1\n";
         self.scanner.configure_network(routes);
         meets(&self.scanner, INNER_V4);
@@ -114,21 +100,7 @@ impl Lab {
     /// # Panics
     /// When the kernel refuses it; a lab has room for one such host.
     pub fn join_masked(&self) -> Host {
-        let masked = self.scanner.neighbour();
-        join(&self.scanner, "behind", &masked, "cable");
-        masked.configure_network(
-            "address add 10.80.0.2/24 dev cable
-             address add fd80::2/64 dev cable nodad
-             link set cable up\n",
-        );
-        self.scanner.configure_network(
-            "address add 10.80.0.1/24 dev behind
-             address add fd80::1/64 dev behind nodad
-             link set behind up\n",
-        );
-        masked.configure_network("route add default via 10.80.0.1\nroute add ::/0 via fd80::1\n");
-        self.scanner.set("net.ipv4.ip_forward", "1");
-        self.scanner.set("net.ipv6.conf.all.forwarding", "1");
+        let masked = behind(&self.scanner, "behind", 80);
         self.scanner.nft(
             "table inet mask {
                chain out {
@@ -165,6 +137,28 @@ impl Lab {
         meets(&left, BRIDGED_V6);
         (left, right)
     }
+}
+
+/// Adds a host behind another, which forwards for it from here on: its own address ends in 2, the
+/// other's on that cable in 1, in the networks `10.NETWORK.0.0/24` and `fdNETWORK::/64`.
+fn behind(front: &Host, cable: &str, network: u8) -> Host {
+    let host = front.neighbour();
+    join(front, cable, &host, "cable");
+    let addresses = |cable: &str, last: u8| {
+        format!(
+            "address add 10.{network}.0.{last}/24 dev {cable}
+             address add fd{network}::{last}/64 dev {cable} nodad
+             link set {cable} up\n"
+        )
+    };
+    host.configure_network(&addresses("cable", 2));
+    front.configure_network(&addresses(cable, 1));
+    host.configure_network(&format!(
+        "route add default via 10.{network}.0.1\nroute add ::/0 via fd{network}::1\n"
+    ));
+    front.set("net.ipv4.ip_forward", "1");
+    front.set("net.ipv6.conf.all.forwarding", "1");
+    host
 }
 
 /// Lays a cable; both ends are still down.
