@@ -76,7 +76,8 @@ function useTable() {
     const timer = setTimeout(() => refine({ find: typed, offset: undefined }), REST);
     return () => clearTimeout(timer);
   }, [typed]);
-  const sort = query.get("sort") ?? "";
+  // What the server sorts by when it is told nothing is marked as well.
+  const sort = query.get("sort") ?? "subject";
   const descending = query.get("descending") === "true";
   const offset = Number(query.get("offset")) || 0;
   return {
