@@ -18,6 +18,10 @@ const ASIDE: usize = 8;
 /// After so many seconds without a packet a connection is over.
 const OVER_AFTER: u64 = 2 * 3_600;
 
+/// Cells that are looked through for each second that passes: all of them in 69 minutes. So none is left
+/// of whose second the 15 bits that are kept could be those of another, 4.5 hours before or behind.
+const SWEPT_EACH_SECOND: u64 = CELLS as u64 >> 12;
+
 /// The table.
 #[derive(Debug)]
 pub(super) struct Flows {
@@ -27,6 +31,8 @@ pub(super) struct Flows {
     /// proves a handshake in somebody else's name after 65,536 packets.
     upper: Vec<u16>,
     hasher: FixedState,
+    /// The second up to which cells were looked through, and the cell that is next.
+    swept: (u64, usize),
 }
 
 /// What a packet is to the connection that it belongs to.
@@ -72,7 +78,7 @@ enum State {
 
 impl Flows {
     pub(super) fn new(hasher: FixedState) -> Self {
-        Self { cells: vec![0; CELLS], upper: vec![0; CELLS], hasher }
+        Self { cells: vec![0; CELLS], upper: vec![0; CELLS], hasher, swept: (0, 0) }
     }
 
     /// Takes a packet, and returns what it is to its connection.
@@ -83,6 +89,7 @@ impl Flows {
         let (low, high) = if is_lower { (here, there) } else { (there, here) };
         let hash = self.hash(low, high, packet.protocol);
         let second = packet.at.as_millis() / 1_000;
+        self.sweep(second);
         let (bucket, upper) = self.bucket(hash);
         let tag = hash >> 36;
         let is_it = |cell: &u64| {
@@ -122,6 +129,32 @@ impl Flows {
         };
         bucket[index] = next.0;
         relation
+    }
+
+    /// Forgets connections that are over.
+    fn sweep(&mut self, second: u64) {
+        let (last, next) = self.swept;
+        let passed = second.saturating_sub(last);
+        if passed == 0 {
+            // A clock that was set back, or a packet out of turn.
+            if last - second > OVER_AFTER {
+                self.swept.0 = second;
+            }
+            return;
+        }
+        if passed > OVER_AFTER {
+            // Fresh zeros take no memory, which written ones would.
+            *self = Self { swept: (second, 0), ..Self::new(self.hasher.clone()) };
+            return;
+        }
+        let count = usize::try_from(passed * SWEPT_EACH_SECOND).map_or(CELLS, |n| n.min(CELLS));
+        for index in (next..next + count).map(|index| index & (CELLS - 1)) {
+            let cell = Cell(self.cells[index]);
+            if cell.state() != State::Free && cell.age(second) >= OVER_AFTER {
+                self.cells[index] = 0;
+            }
+        }
+        self.swept = (second, (next + count) & (CELLS - 1));
     }
 
     fn hash(&self, low: (IpAddr, u16), high: (IpAddr, u16), protocol: u8) -> u64 {
@@ -338,6 +371,39 @@ mod tests {
             let packet = tcp("192.0.2.1:80", "192.0.2.7:40000", flags, (1, 2));
             assert_eq!(take(&mut flows, &packet), Relation::Part);
         }
+    }
+
+    /// Takes a connection at a second, and says what its first packet of another second is.
+    fn seen_again(between: impl IntoIterator<Item = u64>, second: u64) -> Relation {
+        let at = |second, packet: Packet| Packet { at: Timestamp::from_secs(second), ..packet };
+        let (client, server) = ("192.0.2.7:40000", "192.0.2.1:22");
+        let (mut flows, start) = (Flows::new(FixedState::with_seed(7)), 1_800_000_000);
+        take(&mut flows, &at(start, tcp(client, server, 0x02, (5, 0))));
+        for passed in between {
+            let other = tcp("192.0.2.8:40000", "192.0.2.9:22", 0x10, (5, 0));
+            take(&mut flows, &at(start + passed, other));
+        }
+        take(&mut flows, &at(start + second, tcp(client, server, 0x02, (5, 0))))
+    }
+
+    #[test]
+    fn a_connection_of_long_ago_is_not_taken_for_one_of_a_moment_ago() {
+        assert_eq!(seen_again([], 60), Relation::Again);
+        assert_eq!(seen_again([], OVER_AFTER - 1), Relation::Again);
+        for second in [OVER_AFTER + 1, 1 << 14, 1 << 15, (1 << 15) + 60, 3 << 15, 1 << 24] {
+            assert_eq!(seen_again([], second), Relation::First, "{second} s of silence");
+            for step in [1, 60, OVER_AFTER] {
+                let between = (0..second.min(1 << 17)).step_by(usize::try_from(step).unwrap());
+                let relation = seen_again(between, second);
+                assert_eq!(relation, Relation::First, "{second} s, a packet each {step} s");
+            }
+        }
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_forgets_nothing() {
+        assert_eq!(seen_again([60, 0, 30], 31), Relation::Again);
+        assert_eq!(seen_again([OVER_AFTER - 1, 0], 1), Relation::Again);
     }
 
     #[test]
