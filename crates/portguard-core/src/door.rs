@@ -57,6 +57,8 @@ pub struct PortPolicy {
     pub approvals: Vec<Approval>,
     /// Names for ports.
     pub services: BTreeMap<Arc<str>, Service>,
+    /// Vacant ports that one source is answered at in an open posture; `None`: at all of them.
+    pub vacant: Option<Rate>,
 }
 
 /// Who may open what by listening; all that is given must match.

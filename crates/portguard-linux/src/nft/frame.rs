@@ -6,6 +6,7 @@
 mod definition;
 mod door;
 mod rule;
+mod vacant;
 mod verdict;
 
 use std::{collections::BTreeSet, fmt, fmt::Write as _, net::IpAddr, sync::Arc, time::Duration};
@@ -180,6 +181,7 @@ impl FrameSpec {
         definitions.extend(definition::service_meters(self));
         definitions.extend(definition::units(self));
         definitions.extend(definition::lingering(self));
+        definitions.extend(vacant::definitions(self));
         definitions
     }
 

@@ -14,3 +14,4 @@ mod setting;
 mod table;
 mod traffic;
 mod units;
+mod vacant;

@@ -284,6 +284,7 @@ impl Config {
             grace,
             approvals: self.ports.approve.iter().map(approval).collect(),
             services: services.collect(),
+            vacant: self.ports.vacant.0.0,
         }
     }
 

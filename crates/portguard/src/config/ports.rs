@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     guarding::{every_key_is_optional, section, written},
     later::{entry, words},
+    quantity::Cap,
     value::Written,
 };
 
@@ -32,6 +33,9 @@ section! {
         follow: Follow = Follow::Approved,
         /// How long a port stays open after its listener is gone.
         grace: Written<Span> = written("0s"),
+        /// With posture `open`: ports without a listener that one source is answered at, or `off`; above it
+        /// they are silent for that source.
+        vacant: Written<Cap> = written("5/minute"),
         /// Who may open what; all keys given must match.
         approve: Vec<Approve> = Vec::new(),
     }

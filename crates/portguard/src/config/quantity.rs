@@ -1,6 +1,36 @@
-//! Sizes.
+//! Sizes, and rates that need not be.
 
 use std::{fmt, str::FromStr};
+
+use portguard_core::Rate;
+
+/// At most so many: `5/minute`, or `off` for any number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Cap(pub(crate) Option<Rate>);
+
+/// The word for no cap.
+const OFF: &str = "off";
+
+impl FromStr for Cap {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == OFF {
+            return Ok(Self(None));
+        }
+        let wrong = |_| format!("`{text}` is no rate; write it like `5/minute`, or `{OFF}`");
+        text.parse().map(|rate| Self(Some(rate))).map_err(wrong)
+    }
+}
+
+impl fmt::Display for Cap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(rate) => rate.fmt(f),
+            None => f.write_str(OFF),
+        }
+    }
+}
 
 /// A number of bytes: `64MiB`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,7 +9,10 @@ use serde::{
     de::{self, Unexpected, Visitor},
 };
 
-use super::{quantity::Size, trap::TrapPorts};
+use super::{
+    quantity::{Cap, Size},
+    trap::TrapPorts,
+};
 
 /// A kind of value that is written as text.
 pub(crate) trait Spelled: fmt::Display + FromStr<Err: fmt::Display> {
@@ -56,6 +59,11 @@ impl Spelled for TrapPorts {
 impl Spelled for Rate {
     const KIND: &'static str = "a rate";
     const EXAMPLES: &'static [&'static str] = &["10/minute", "2000/second"];
+}
+
+impl Spelled for Cap {
+    const KIND: &'static str = "a rate, or `off`";
+    const EXAMPLES: &'static [&'static str] = &["5/minute", "off"];
 }
 
 impl Spelled for Size {

@@ -8,7 +8,7 @@ use super::{FrameSpec, Rates};
 use crate::nft::set::{ListSet, unit_set_name};
 
 /// `NFT_SET_TIMEOUT` and `NFT_SET_EVAL`: elements end by themselves, and rules may add some.
-const TIMED_AND_DYNAMIC: u32 = 0x10 | 0x20;
+pub(super) const TIMED_AND_DYNAMIC: u32 = 0x10 | 0x20;
 /// `NFT_SET_MAP`.
 const MAP: u32 = 0x8;
 
@@ -69,7 +69,7 @@ impl SetDefinition {
         Self {
             name: set.to_string(),
             flags: TIMED_AND_DYNAMIC,
-            key_type: if set.ports { address << 12 | PROTOCOL << 6 | SERVICE } else { address },
+            key_type: if set.ports { with_port(address) } else { address },
             size: set.capacity(),
             timeout: 0,
             counter: true,
@@ -225,11 +225,16 @@ fn seconds_for(rate: Rate, packets: u32) -> u64 {
     (u64::from(packets) * rate.per.seconds()).div_ceil(u64::from(rate.count.max(1)))
 }
 
-const fn address_type(family: Family) -> u32 {
+pub(super) const fn address_type(family: Family) -> u32 {
     match family {
         Family::V4 => IPV4_ADDRESS,
         Family::V6 => IPV6_ADDRESS,
     }
+}
+
+/// Returns the type of an address with a protocol and a port.
+pub(super) const fn with_port(address: u32) -> u32 {
+    address << 12 | PROTOCOL << 6 | SERVICE
 }
 
 fn type_name(key_type: u32) -> &'static str {

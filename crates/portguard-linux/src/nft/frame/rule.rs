@@ -10,7 +10,7 @@ use portguard_core::{Family, List, Protocol, Strength};
 use super::{
     FrameSpec, Icmp, KnockRule, THROTTLED, TrapEvidence, TrapRule,
     definition::{BURST, Metered, meter_name},
-    door,
+    door, vacant,
     verdict::{DELIVER_AT_ONCE, PAUSED, SPARED, Verdicts, of_set},
 };
 use crate::nft::set::ListSet;
@@ -54,11 +54,12 @@ pub(super) fn chains(spec: &FrameSpec) -> Vec<Chain> {
         called("traps", [spared_by_traps(&sets), traps(spec, &mut verdicts)].concat()),
         door::doors(spec, &mut verdicts),
     ];
+    let vacant = vacant::chain(spec, &mut verdicts);
     let hooked = [early_chain(spec, &sets, &mut verdicts), input_chain(spec, &sets, &mut verdicts)];
     let spared = called(SPARED, spared_by_bans(spec, &sets));
     let paused = called(PAUSED, paused(&sets));
     let exits = [paused, spared].into_iter().chain(rates).chain(verdicts.into_chains());
-    exits.chain(called_ones).chain(hooked).collect()
+    exits.chain(vacant).chain(called_ones).chain(hooked).collect()
 }
 
 fn called(name: &str, rules: Vec<String>) -> Chain {
@@ -201,6 +202,7 @@ fn posture(spec: &FrameSpec, sets: &BTreeSet<ListSet>, verdicts: &mut Verdicts) 
         .extend(of_list(sets, List::Closed).map(|set| {
             format!(r#"{} @{set} {closed} comment "closed""#, address_of(set, "saddr"))
         }));
+    rules.extend(vacant::rule(spec));
     let open = verdicts.allow("open");
     rules.push(format!(r#"ct state new,untracked {open} comment "open""#));
     // Scans have such packets; what becomes of them is the network stack's affair.

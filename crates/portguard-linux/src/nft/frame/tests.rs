@@ -226,6 +226,44 @@ fn throttles_meter_each_source_hard_before_soft() {
 }
 
 #[test]
+fn vacant_ports_are_counted_by_source_and_port_where_the_posture_is_open() {
+    let mut spec = spec();
+    let service = Service { ports: vec!["tcp/443".parse().unwrap()], rate: None };
+    spec.ports = Arc::new(PortPolicy {
+        vacant: Some(Rate { count: 8, per: RateUnit::Minute }),
+        services: [("https".into(), service)].into(),
+        ..PortPolicy::default()
+    });
+    let of_v6 = "ip6 saddr & ffff:ffff:ffff:ffff::";
+    check(
+        &spec,
+        &[
+            r#"set vacant4 { type ipv4_addr; flags dynamic,timeout; size 65536; timeout 60s; comment "8/minute"; }"#,
+            r#"set answered6 { type ipv6_addr . inet_proto . inet_service; flags dynamic,timeout; size 65536; timeout 60s; comment "8/minute"; }"#,
+            "chain vacant {",
+            r#"ip saddr @protect4 return comment "protect""#,
+            r#"socket transparent <= 1 return comment "vacant""#,
+            r#"tcp flags & rst == rst return comment "vacant""#,
+            r#"tcp flags & (syn | ack) == syn | ack return comment "vacant""#,
+            r#"tcp dport { 443 } return comment "vacant""#,
+            r#"ip saddr . meta l4proto . th dport @answered4 return comment "vacant""#,
+            r#"update @vacant4 { ip saddr limit rate over 8/minute burst 8 packets } goto out_vacant comment "vacant""#,
+            r#"add @answered4 { ip saddr . meta l4proto . th dport } comment "vacant""#,
+            &format!(
+                r#"update @vacant6 {{ {of_v6} limit rate over 8/minute burst 8 packets }} goto out_vacant comment "vacant""#
+            ),
+            "chain input {",
+            r#"ip saddr & 0.0.0.0 @closed4_0 goto out_closed comment "closed""#,
+            r#"ct state new,invalid,untracked meta l4proto { 6, 17 } meta pkttype host jump vacant comment "vacant""#,
+            r#"ct state new,untracked goto in_open comment "open""#,
+        ],
+    );
+    spec.features.socket = false;
+    let text = spec.text("guard", &Inventory::default(), &[]);
+    assert!(!text.contains("vacant") && !text.contains("answered"), "{text}");
+}
+
+#[test]
 fn what_is_not_wanted_goes_first() {
     let foreign = SetDefinition { flags: 0x8, ..spec().definitions().swap_remove(0) };
     let standing = Inventory {
@@ -275,6 +313,7 @@ fn everything(follow: Follow) -> FrameSpec {
         grace: Duration::from_secs(10),
         approvals: vec!["unit:nginx.service tcp/80 udp/443".parse().unwrap()],
         services: [("ssh".into(), ssh)].into(),
+        vacant: rate,
         ..PortPolicy::default()
     });
     spec
