@@ -11,6 +11,7 @@ mod figure;
 mod knock;
 mod load;
 mod logs;
+mod open_scan;
 mod peers;
 mod record;
 mod remote;
@@ -35,12 +36,13 @@ fn main() {
     }
     let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|word| name.contains(word));
     let mut report = Report::default();
-    let groups: [(&str, Measure); 25] = [
+    let groups: [(&str, Measure); 26] = [
         ("single", single::bans),
         ("burst", single::burst),
         ("networks", single::networks),
         ("repair", load::repair),
         ("scan", scan::scans),
+        ("open host", open_scan::scans),
         ("restore", load::restores),
         ("idle", load::idle),
         ("follow", doors::follow),

@@ -10,7 +10,9 @@ use std::{
 
 use lab::{Host, running::Running};
 
-use crate::{knock, logs, web::browser};
+use portguard_linux::nft::Monitor;
+
+use crate::{knock, logs, open_scan, web::browser};
 
 /// The first argument of a bench that works for another one.
 pub(crate) const WORKER: &str = "worker";
@@ -69,6 +71,7 @@ struct Held {
     udp: Vec<UdpSocket>,
     watchers: browser::Watchers,
     knocks: knock::Knocks,
+    measures: Option<Monitor>,
 }
 
 impl Held {
@@ -105,6 +108,13 @@ impl Held {
                 let listener = TcpListener::bind(address(1)).expect("a free port");
                 thread::spawn(move || serve(&listener));
                 "ready".to_owned()
+            }
+            "hear-measures" => {
+                self.measures = Some(open_scan::hear());
+                "ready".to_owned()
+            }
+            "next-measure" => {
+                open_scan::next_measure(self.measures.as_mut().expect("it listens already"))
             }
             "heard" => heard(&self.udp[0], Duration::from_millis(number(1))).to_string(),
             "connect" => is_open(address(1), Duration::from_millis(number(2))).to_string(),
