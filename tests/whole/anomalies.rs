@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, path::PathBuf};
 
-use lab::{deadline::PATIENCE, eventually, running::Running, wiring::GUARDED_V4};
+use lab::{Lab, deadline::PATIENCE, eventually, running::Running, wiring::GUARDED_V4};
 use serde_json::Value;
 
 use crate::story::{Story, wait_for};
@@ -327,6 +327,37 @@ fn honest_visitors_are_no_scanners() {
     drop(servers);
     let is_scan = |one: &Value| one["text"].as_str().unwrap_or_default().contains("scan");
     assert!(!suspicions(&story).iter().any(is_scan), "{:?}", suspicions(&story));
+}
+
+#[test]
+fn packets_of_a_capture_that_are_sent_again_are_found_as_they_are_in_it() {
+    let lab = Lab::new();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("sent.pcap");
+    let line = format!("exec tcpdump -Z root -n -U -Q out -i cable -w {} tcp 2>&1", file.display());
+    let capture = lab.scanner().spawn(["sh", "-c", &line]);
+    let said = capture.line(PATIENCE).unwrap_or_default();
+    assert!(said.contains("listening on"), "{said}");
+    // Nobody guards the host yet.
+    lab.scanner().nmap(&["-sS", "-T4", "-p", "1-40", "--max-retries", "0", "10.77.0.1"]);
+    let path = file.to_str().expect("a plain path");
+    wait_for("all probes to be written", || {
+        let read = lab.scanner().attempt(["tcpdump", "-n", "-r", path]);
+        String::from_utf8_lossy(&read.stdout).lines().count() >= 40
+    });
+    drop(capture);
+    let story = Story::in_lab(lab, CLOSED);
+    let replayed = story.cli(&["--json", "replay", path]).stdout;
+    let again = ["--in", path, "--out", "cable", "--silent", "--ring-size", "2MiB"];
+    story.lab.scanner().run(["netsniff-ng"].iter().chain(&again));
+    let told = wait_for_suspicion(&story);
+    let is_same = |line: &str| {
+        let one: Value = serde_json::from_str(line).expect("an object on each line");
+        one["kind"] == "suspicion"
+            && one["rule"] == told["text"]
+            && one["subject"] == told["subject"]
+    };
+    assert!(replayed.lines().any(is_same), "{told}: {replayed}");
 }
 
 #[test]
