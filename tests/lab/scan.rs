@@ -81,6 +81,23 @@ impl Host {
         said.parse().expect("the probe speaks the lab's words")
     }
 
+    /// Sends UDP datagrams of one length, cut out of a file, and waits for an answer to any of them.
+    ///
+    /// # Panics
+    /// As [`Host::send_datagram`].
+    pub fn send_cut(
+        &self,
+        from: Option<IpAddr>,
+        to: SocketAddr,
+        limit: Duration,
+        (file, length): (&Path, usize),
+    ) -> Answer {
+        let (limit, length) = (limit.as_millis().to_string(), length.to_string());
+        let (from, to, file) = (source(from), to.to_string(), file.to_str().expect("a plain path"));
+        let said = self.run([&*probe(), "datagram", &from, &to, &limit, file, &length]);
+        said.parse().expect("the probe speaks the lab's words")
+    }
+
     /// Opens a TCP connection and keeps it: lines said to it are sent, lines it prints came back.
     ///
     /// # Panics

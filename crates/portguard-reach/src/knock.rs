@@ -33,8 +33,8 @@ pub const USUAL_PORT: u16 = 62_201;
 /// How far a knock's time may lie from the host's, before or behind.
 pub const FRESH_FOR: Duration = Duration::from_secs(60);
 
-/// The one version of the format.
-const VERSION: u8 = 1;
+/// The one version of the format, which is the first byte of a knock.
+pub const VERSION: u8 = 1;
 
 /// Where the parts of a packet lie: version, ephemeral key, sealed message with its tag, check.
 const EPHEMERAL: std::ops::Range<usize> = 1..33;

@@ -24,9 +24,12 @@ use crate::netlink;
 use super::{COPIED_BYTES, configure};
 
 /// Packets that the kernel gathers for one delivery: as few as can be, for a scan is to be found before
-/// it is far, and more when there are many.
+/// it is far, and more when there are many. The rules that log allow for so many.
 const WHEN_QUIET: u32 = 1;
-const WHEN_BUSY: u32 = 64;
+const WHEN_BUSY: u32 = 128;
+
+/// Bytes of a packet's message beside the packet, about: its headers and attributes.
+const BESIDE_PACKET: u32 = 120;
 
 /// So many packets within this time are many: 5,000 a second.
 const MANY: usize = 500;
@@ -35,8 +38,8 @@ const COUNTED_FOR: Duration = Duration::from_millis(100);
 /// How long the kernel may keep a packet back, in hundredths of a second.
 const DELIVER_WITHIN: u32 = 1;
 
-/// Room in the kernel for one delivery, and here. 64 packets of 128 bytes with their attributes.
-const DELIVERY: usize = 64 << 10;
+/// Room for one delivery here: the kernel makes none that is longer (`nfulnl_set_nlbufsiz`).
+const DELIVERY: usize = 128 << 10;
 
 /// Room for packets that wait to be read: some 90,000 of them. When full, the kernel drops and
 /// tells; see [`VolumeReader::lost`].
@@ -140,8 +143,11 @@ impl VolumeReader {
         if sockopt::set_socket_recv_buffer_size_force(socket.as_fd(), RECEIVE_BUFFER).is_err() {
             sockopt::set_socket_recv_buffer_size(socket.as_fd(), RECEIVE_BUFFER)?;
         }
+        // As much as a delivery fills: of what is emptier by half, the kernel makes a smaller copy
+        // (`netlink_trim`). 31 KiB for headers, 63 KiB for knocks; with what the kernel puts behind
+        // that, both are just below the power of two that it allocates.
+        let room = WHEN_BUSY * (copied_bytes + BESIDE_PACKET);
         for group in groups {
-            let room = u32::try_from(DELIVERY).unwrap_or(u32::MAX);
             let options: Vec<ConfigNla> = vec![
                 ConfigCmd::Bind.into(),
                 ConfigFlags::SEQ.into(),
@@ -155,7 +161,7 @@ impl VolumeReader {
         let numbering = |group: &u16| Numbering { group: *group, expected: None };
         let groups = groups.iter().map(numbering).collect();
         let pace = Pace { since: Instant::now(), packets: 0, is_busy: false };
-        Ok(Self { socket, delivery: vec![0; 2 * DELIVERY], groups, overruns: 0, lost: 0, pace })
+        Ok(Self { socket, delivery: vec![0; DELIVERY], groups, overruns: 0, lost: 0, pace })
     }
 
     /// Hands over the packets of the next delivery, in their order; none if nothing came within

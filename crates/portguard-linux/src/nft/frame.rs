@@ -98,13 +98,15 @@ pub struct Log {
     pub limit: Rate,
 }
 
-/// Where knocks come in: datagrams of one length to one port, that are told of and dropped.
+/// Where knocks come in: datagrams of one length and version to one port, that are told of and dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KnockRule {
     /// The UDP port.
     pub port: u16,
     /// The length of their payload, in bytes.
     pub payload: u16,
+    /// The first byte of their payload.
+    pub version: u8,
     /// The NFLOG group that hears of them.
     pub group: u16,
 }

@@ -99,8 +99,9 @@ impl Config {
 
     /// Returns the kernel's rule for knocks, if they are taken.
     pub(super) fn knock_rule(&self) -> Option<KnockRule> {
-        let payload = u16::try_from(knock::LENGTH).ok()?;
-        self.knock.port().map(|port| KnockRule { port, payload, group: KNOCK_GROUP })
+        let (payload, version) = (u16::try_from(knock::LENGTH).ok()?, knock::VERSION);
+        let rule = |port| KnockRule { port, payload, version, group: KNOCK_GROUP };
+        self.knock.port().map(rule)
     }
 }
 

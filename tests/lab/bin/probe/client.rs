@@ -31,12 +31,18 @@ pub(crate) fn connect(question: &Question) -> io::Result<()> {
 /// What a datagram carries unless somebody says otherwise.
 pub(crate) const PAYLOAD: &[u8] = b"portguard-probe\n";
 
-/// Sends one datagram and tells what came back.
-pub(crate) fn send_datagram(question: &Question, payload: &[u8]) -> io::Result<()> {
+/// Sends datagrams, one behind the other, and tells what came back for any of them.
+pub(crate) fn send_datagrams<'a>(
+    question: &Question,
+    payloads: impl IntoIterator<Item = &'a [u8]>,
+) -> io::Result<()> {
     let socket = socket(question, SocketType::DGRAM)?;
     start(&socket, &question.to)?;
-    let sent = rustix::net::send(&socket, payload, rustix::net::SendFlags::empty());
-    let answer = sent.and_then(|_| {
+    let mut payloads = payloads.into_iter();
+    let sent = payloads.try_for_each(|payload| {
+        rustix::net::send(&socket, payload, rustix::net::SendFlags::empty()).map(|_| ())
+    });
+    let answer = sent.and_then(|()| {
         wait(&socket, PollFlags::IN, question.limit)?;
         let mut answer = [0_u8; 64];
         rustix::net::recv(&socket, &mut answer[..], rustix::net::RecvFlags::empty())

@@ -8,13 +8,16 @@ mod forge;
 mod packet;
 mod server;
 
-use std::{error::Error, net::SocketAddr, process::ExitCode, str::FromStr, time::Duration};
+use std::{
+    error::Error, net::SocketAddr, num::NonZeroUsize, process::ExitCode, str::FromStr,
+    time::Duration,
+};
 
 use crate::client::Question;
 
 /// Shown when the arguments make no sense.
 const USAGE: &str = "usage: portguard-probe connect|datagram|talk FROM|any TO MILLISECONDS
-       portguard-probe datagram FROM|any TO MILLISECONDS FILE
+       portguard-probe datagram FROM|any TO MILLISECONDS FILE [LENGTH_OF_EACH]
        portguard-probe serve ADDRESS:PORT
        portguard-probe http ADDRESS:PORT
        portguard-probe forge syn|ack|datagram FROM TO PACKETS SOURCES";
@@ -35,10 +38,14 @@ fn obey(arguments: &[&str]) -> Result<(), Box<dyn Error>> {
     match *arguments {
         ["connect", from, to, limit] => client::connect(&question(from, to, limit)?)?,
         ["datagram", from, to, limit] => {
-            client::send_datagram(&question(from, to, limit)?, client::PAYLOAD)?;
+            client::send_datagrams(&question(from, to, limit)?, [client::PAYLOAD])?;
         }
         ["datagram", from, to, limit, file] => {
-            client::send_datagram(&question(from, to, limit)?, &std::fs::read(file)?)?;
+            client::send_datagrams(&question(from, to, limit)?, [&*std::fs::read(file)?])?;
+        }
+        ["datagram", from, to, limit, file, length] => {
+            let (bytes, length) = (std::fs::read(file)?, length.parse::<NonZeroUsize>()?);
+            client::send_datagrams(&question(from, to, limit)?, bytes.chunks(length.get()))?;
         }
         ["talk", from, to, limit] => client::talk(&question(from, to, limit)?)?,
         ["serve", at] => server::serve(at.parse()?)?,

@@ -30,6 +30,9 @@ const PROBE_LOGS_PER_SECOND: u32 = 2000;
 const KNOCKS_PER_SECOND: u32 = 200_000;
 const KNOCK_BURST: u32 = 20_000;
 
+/// The chain that takes knocks.
+const KNOCKS: &str = "knocks";
+
 /// Length of a UDP header (RFC 768), and of all headers before a knock: IPv6 with 80 bytes of extensions,
 /// or the longest of IPv4.
 const UDP_HEADER: u32 = 8;
@@ -59,7 +62,7 @@ pub(super) fn chains(spec: &FrameSpec) -> Vec<Chain> {
     let spared = called(SPARED, spared_by_bans(spec, &sets));
     let paused = called(PAUSED, paused(&sets));
     let exits = [paused, spared].into_iter().chain(rates).chain(verdicts.into_chains());
-    exits.chain(vacant).chain(called_ones).chain(hooked).collect()
+    exits.chain(vacant).chain(called_ones).chain(knocks(spec)).chain(hooked).collect()
 }
 
 fn called(name: &str, rules: Vec<String>) -> Chain {
@@ -124,18 +127,28 @@ fn input_chain(spec: &FrameSpec, sets: &BTreeSet<ListSet>, verdicts: &mut Verdic
 }
 
 /// Takes knocks out of what is judged, before connections are tracked and before anything could answer
-/// them: they are told of, and dropped. What has another length goes on like any datagram.
-fn knocks(spec: &FrameSpec) -> Vec<String> {
-    let Some(KnockRule { port, payload, group }) = spec.knock else { return Vec::new() };
+/// them. What has another length or version goes on like any datagram. The cheapest look comes first.
+fn to_knocks(spec: &FrameSpec) -> Vec<String> {
+    let Some(KnockRule { port, payload, version, .. }) = spec.knock else { return Vec::new() };
     let length = UDP_HEADER + u32::from(payload);
-    let matches = format!("udp dport {port} udp length {length} fib daddr type local");
+    let version = format!("@th,{},8 {version}", 8 * UDP_HEADER);
+    vec![format!(
+        "udp dport {port} udp length {length} {version} fib daddr type local goto {KNOCKS} \
+         comment \"knock\""
+    )]
+}
+
+/// Tells of knocks, and drops them.
+fn knocks(spec: &FrameSpec) -> Option<Chain> {
+    let KnockRule { payload, group, .. } = spec.knock?;
     let copied = KNOCK_HEADERS + u32::from(payload);
     let told = format!(
-        "{matches} limit rate {KNOCKS_PER_SECOND}/second burst {KNOCK_BURST} packets \
-         log group {group} snaplen {copied} queue-threshold {DELIVER_AT_ONCE} comment \"knock\""
+        "limit rate {KNOCKS_PER_SECOND}/second burst {KNOCK_BURST} packets log group {group} \
+         snaplen {copied} queue-threshold {DELIVER_AT_ONCE} comment \"knock\""
     );
     let told = spec.features.log.then_some(told);
-    told.into_iter().chain([format!("{matches} drop comment \"knock\"")]).collect()
+    let rules = told.into_iter().chain(["drop comment \"knock\"".to_owned()]);
+    Some(called(KNOCKS, rules.collect()))
 }
 
 /// Without these IPv6 stops working; the hop limit proves a sender on the link (RFC 4861 section 6.1).
@@ -265,7 +278,7 @@ fn early(spec: &FrameSpec, sets: &BTreeSet<ListSet>, verdicts: &mut Verdicts) ->
         rules.collect::<Vec<_>>()
     };
     // Those that a ban does not hold for have left the chain.
-    let knocks = knocks(spec);
+    let knocks = to_knocks(spec);
     let of_v4 = knocks.iter().map(|rule| format!("meta nfproto ipv4 {rule}")).collect();
     let done = vec![r#"meta nfproto ipv4 accept comment "ban""#.to_owned()];
     [of_family(Family::V4), of_v4, done, of_family(Family::V6), knocks].concat()

@@ -187,26 +187,28 @@ fn a_probe_throttles_and_is_told_of_in_measure() {
 #[test]
 fn knocks_are_told_of_and_dropped_behind_bans_and_before_all_else() {
     let mut spec = spec();
-    spec.knock = Some(KnockRule { port: 62_201, payload: 256, group: 10 });
-    let knock = "udp dport 62201 udp length 264 fib daddr type local";
+    spec.knock = Some(KnockRule { port: 62_201, payload: 256, version: 1, group: 10 });
+    let knock = "udp dport 62201 udp length 264 @th,64,8 1 fib daddr type local goto knocks";
+    let chain = "chain knocks {";
+    let drop = r#"drop comment "knock""#;
     check(
         &spec,
         &[
+            chain,
+            r#"limit rate 200000/second burst 20000 packets log group 10 snaplen 384 queue-threshold 128 comment "knock""#,
+            drop,
             "chain early {",
             r#"ip saddr @ban4 goto out_ban_ban4 comment "ban""#,
-            &format!(r#"meta nfproto ipv4 {knock} drop comment "knock""#),
+            &format!(r#"meta nfproto ipv4 {knock} comment "knock""#),
             r#"meta nfproto ipv4 accept comment "ban""#,
             r#"ip6 saddr @ban6 goto out_ban_ban6 comment "ban""#,
-            &format!(
-                r#"{knock} limit rate 200000/second burst 20000 packets log group 10 snaplen 384 queue-threshold 64 comment "knock""#
-            ),
-            &format!(r#"{knock} drop comment "knock""#),
+            &format!(r#"{knock} comment "knock""#),
             "chain input {",
         ],
     );
     spec.features.log = false;
     let text = spec.text("guard", &Inventory::default(), &[]);
-    assert!(text.contains(&format!(r#"{knock} drop comment "knock""#)) && !text.contains("group"));
+    assert!(text.contains(chain) && text.contains(drop) && !text.contains("group"));
 }
 
 #[test]
@@ -297,7 +299,7 @@ fn what_is_not_wanted_goes_first() {
 /// A frame with every kind of rule that this way of following gives.
 fn everything(follow: Follow) -> FrameSpec {
     let mut spec = FrameSpec { icmp: Icmp::All, unit_levels: [(0, 2)].into(), ..spec() };
-    spec.knock = Some(KnockRule { port: 62_201, payload: 256, group: 10 });
+    spec.knock = Some(KnockRule { port: 62_201, payload: 256, version: 1, group: 10 });
     for family in [Family::V4, Family::V6] {
         spec.traps.push(TrapRule { tarpit: true, ..trap(family, TrapEvidence::Probe) });
         let datagrams = trap(family, TrapEvidence::Probe);

@@ -15,7 +15,7 @@ use crate::nft::set::ListSet;
 
 /// Packets that the kernel gathers for one delivery to the log's reader at most; the reader asks for
 /// fewer.
-pub(super) const DELIVER_AT_ONCE: u32 = 64;
+pub(super) const DELIVER_AT_ONCE: u32 = 128;
 
 /// The least burst of the log's limits, in packets: what `nft` gives when nothing is said.
 const LEAST_BURST: u32 = 5;
