@@ -1,4 +1,6 @@
-//! Knocks: how fast a port opens, beside fwknop in the same run, and what a flood of bad ones costs.
+//! Knocks: how fast a port opens, beside fwknop in the same run; what a flood of bad ones costs.
+
+mod flood;
 
 use std::{
     fs,
@@ -10,12 +12,13 @@ use std::{
 
 use lab::{Daemon, Host, Lab, running::Running, wiring::GUARDED_V4};
 use portguard_reach::knock::{HostKey, Knock, LENGTH, random, seal};
-use serde_json::{Value, json};
+use serde_json::json;
+
+pub(crate) use flood::{Knocks, flood};
 
 use crate::{
     api::Api,
     figure::{Report, ms, percentile},
-    load::processor_time,
     peers,
     worker::Worker,
 };
@@ -86,46 +89,6 @@ pub(crate) fn opening(report: &mut Report) {
     }
 }
 
-/// A hundred thousand bad knocks a second, by those who do not know the host's key and by those who do.
-pub(crate) fn flood(report: &mut Report) {
-    const RATE: u64 = 100_000;
-    const SECONDS: u64 = 10;
-    for (who, kind) in [("strangers", "random"), ("with the host's key", "sealed")] {
-        let door = Door::new("open_for = \"1h\"\n");
-        let mut api = door.api();
-        let quiet = ban_latency(&mut api, 0, Duration::from_secs(3));
-        let mut sender = Worker::start(door.lab.scanner(), &["taskset", "--cpu-list", "0"]);
-        sender.ask(&format!("knocks {kind} {}", door.host_key));
-        let (before, softirq) = (processor_time(&door.daemon), softirq_time());
-        sender.tell(&format!("flood-knocks {RATE} {}", SECONDS * 1_000));
-        let busy = ban_latency(&mut api, 100_000, Duration::from_secs(SECONDS - 2));
-        let numbers = sender.numbers();
-        let (sent, seconds) = (numbers[0], numbers[1]);
-        let used = processor_time(&door.daemon).saturating_sub(before);
-        let interrupts = softirq_time().saturating_sub(softirq);
-        let share = |time: Duration| time.as_secs_f64() / seconds * 100.0;
-        let (status, refused, lost) = settled(&mut api, sent);
-        let opened = status["doors"].as_f64().unwrap_or(f64::NAN);
-        report.least(format!("bad knocks a second, {who}"), sent / seconds, 100_000.0 * 0.99, "");
-        report.limit(format!("of them opened something, {who}"), opened, 0.0, "");
-        report.limit(format!("neither judged nor counted, {who}"), sent - refused - lost, 0.0, "");
-        report.limit(format!("not judged, {who}"), lost, sent * 0.01, "");
-        report.limit(
-            format!("processor, daemon and interrupts, {who}"),
-            share(used + interrupts),
-            50.0,
-            "%",
-        );
-        report.limit(format!("processor of the daemon alone, {who}"), share(used), 50.0, "%");
-        report.peer(
-            format!("single ban meanwhile, p99, {who}"),
-            ms(busy),
-            ("when quiet", ms(quiet)),
-            "ms",
-        );
-    }
-}
-
 /// A guarded host that takes knocks.
 struct Door {
     daemon: Daemon,
@@ -177,46 +140,6 @@ impl Door {
         let rest = words(&format!("knock 10.77.0.1 svc --host-key {} --key {key}", self.host_key));
         [vec![program], rest].concat()
     }
-}
-
-/// Waits until every knock that was sent is counted; returns the status, how many were refused and how
-/// many lost.
-fn settled(api: &mut Api, sent: f64) -> (Value, f64, f64) {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let status = api.get("/v1/status");
-        let kinds = status["knock"]["refused"].as_object();
-        let refused = kinds.map_or(0.0, |kinds| kinds.values().filter_map(Value::as_f64).sum());
-        let lost = status["knock"]["lost"].as_f64().unwrap_or_default();
-        if refused + lost >= sent || Instant::now() > deadline {
-            return (status, refused, lost);
-        }
-        thread::sleep(Duration::from_millis(20));
-    }
-}
-
-/// Bans one address after the other for a while; returns the time below which 99 of 100 took.
-fn ban_latency(api: &mut Api, from: u32, length: Duration) -> Duration {
-    let (start, mut times, mut index) = (Instant::now(), Vec::new(), from);
-    while start.elapsed() < length {
-        let order =
-            json!({ "measure": "ban", "subject": crate::single::address(index), "for": "1h" });
-        let began = Instant::now();
-        api.post("/v1/hold", &order);
-        times.push(began.elapsed());
-        index += 1;
-        thread::sleep(Duration::from_millis(2));
-    }
-    percentile(&mut times, 0.99)
-}
-
-/// Returns the processor time that interrupts have taken for networks and else, on all processors.
-fn softirq_time() -> Duration {
-    let text = fs::read_to_string("/proc/stat").unwrap_or_default();
-    let line = text.lines().next().unwrap_or_default();
-    // user nice system idle iowait irq softirq (proc_stat(5)), in hundredths of a second.
-    let ticks = line.split_whitespace().nth(7).and_then(|word| word.parse::<u64>().ok());
-    Duration::from_millis(10 * ticks.unwrap_or_default())
 }
 
 /// fwknop on both hosts: from the end of its client to the open port.
@@ -320,7 +243,7 @@ fn hex(bytes: &[u8]) -> String {
 pub(crate) fn knock(source: &str, host_key: &str, seed: &str) -> String {
     let byte = |at: usize| u8::from_str_radix(&seed[2 * at..2 * at + 2], 16).expect("hexadecimal");
     let packet = sealed(host_key.parse().expect("a host's key"), &std::array::from_fn(byte));
-    let socket = bound(source.parse().expect("a number"));
+    let socket = bound(source.parse().expect("a number"), KNOCK);
     let start = Instant::now();
     socket.send(&packet).expect("a way to the host");
     opened(SocketAddr::new(GUARDED_V4, SERVICE), start)
@@ -345,54 +268,8 @@ fn sealed(host: HostKey, seed: &[u8; 32]) -> [u8; LENGTH] {
     seal(host, seed, *ephemeral, &knock).expect("a short name")
 }
 
-/// Bad knocks, and the sockets that they are sent from.
-#[derive(Default)]
-pub(crate) struct Knocks {
-    packets: Vec<[u8; LENGTH]>,
-    sockets: Vec<UdpSocket>,
-}
-
-impl Knocks {
-    /// Makes them: `random` bytes, or `sealed` for the host by keys that it does not know.
-    pub(crate) fn make(&mut self, kind: &str, host_key: &str) -> String {
-        const RANDOM: usize = 1_000;
-        const SEALED: usize = 20_000;
-        let host = host_key.parse().expect("a host's key");
-        let random_packet = || {
-            let parts: Vec<u8> =
-                (0..LENGTH / 32).flat_map(|_| *random().expect("random bytes")).collect();
-            let mut packet: [u8; LENGTH] = parts.try_into().expect("so many bytes");
-            packet[0] = 1;
-            packet
-        };
-        self.packets = match kind {
-            "random" => (0..RANDOM).map(|_| random_packet()).collect(),
-            _ => (0..SEALED).map(|_| sealed(host, &[9; 32])).collect(),
-        };
-        self.sockets = (1..=SOURCES).map(bound).collect();
-        "ready".to_owned()
-    }
-
-    /// Sends them at a rate: how many were sent, and in how many seconds.
-    pub(crate) fn flood(&self, per_second: u64, length: Duration) -> String {
-        let start = Instant::now();
-        let mut sent = 0_usize;
-        while start.elapsed() < length {
-            let due = start.elapsed().as_micros() * u128::from(per_second) / 1_000_000;
-            while (sent as u128) < due {
-                let socket = &self.sockets[sent % self.sockets.len()];
-                // What there is no room for was sent all the same.
-                let _ = socket.send(&self.packets[sent % self.packets.len()]);
-                sent += 1;
-            }
-            thread::sleep(Duration::from_micros(200));
-        }
-        format!("{sent} {}", start.elapsed().as_secs_f64())
-    }
-}
-
-fn bound(last: u8) -> UdpSocket {
+fn bound(last: u8, port: u16) -> UdpSocket {
     let socket = UdpSocket::bind((Ipv4Addr::new(10, 66, 0, last), 0)).expect("an address of ours");
-    socket.connect((GUARDED_V4, KNOCK)).expect("a way to the host");
+    socket.connect((GUARDED_V4, port)).expect("a way to the host");
     socket
 }

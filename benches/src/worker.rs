@@ -128,7 +128,10 @@ impl Held {
             "knock" => knock::knock(words[1], words[2], words[3]),
             "opens-in" => knock::opens_in(address(1)),
             "knocks" => self.knocks.make(words[1], words[2]),
-            "flood-knocks" => self.knocks.flood(number(1), Duration::from_millis(number(2))),
+            "flood-knocks" => {
+                let port = words[1].parse().expect("a port");
+                self.knocks.flood(port, number(2), Duration::from_millis(number(3)))
+            }
             "listens" => browser::listens(address(1)),
             "enter" => browser::enter(address(1), words[2]),
             "fetch" => browser::fetch(address(1), words[2], words[3]),
