@@ -1243,6 +1243,9 @@ export interface Routes {
   "GET /v1/remote": {
     answer: Remote;
   };
+  "POST /v1/remote/fetch": {
+    answer: Remote;
+  };
   "POST /v1/rule-test": {
     body: Trial;
     answer: TrialResult;

@@ -39,6 +39,39 @@ fn lines_that_are_none_are_left_out_and_the_rest_applies() {
 }
 
 #[test]
+fn a_fetch_by_order_does_not_wait_for_the_next_one() {
+    let tale = Tale::new();
+    let _service = tale.story.serve(8088);
+    tale.publish(1, "open web\n");
+    tale.wait_for_serial(1);
+    let seldom = super::remote(&tale.anna, "/ports.txt", "").replace("\"1s\"", "\"1d\"");
+    tale.take(&super::configuration(&seldom, ""));
+    tale.wait_for_serial(1);
+    wait_for("the one fetch of the day", || tale.status()["last_good"].is_string());
+
+    tale.publish(2, "close web\n");
+    let ran = tale.story.cli(&["--json", "remote", "fetch"]);
+    let said: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!((ran.code, &said["summary"]["serial"]), (0, &2.into()), "{}", ran.stdout);
+    assert!(!tale.is_reached(8088));
+    let again = tale.story.cli(&["remote", "fetch"]);
+    assert!(again.code == 0 && again.stdout.contains("serial 2"), "{}", again.stdout);
+
+    tale.server.put("ports.txt", "open web\n");
+    let ran = tale.story.cli(&["remote", "fetch"]);
+    assert!(ran.code == 1 && ran.stdout.contains("rejected: "), "{}", ran.stdout);
+    assert!(!tale.is_reached(8088));
+    tale.publish(3, "open web\n");
+    assert_eq!(tale.story.cli(&["remote", "fetch"]).code, 0);
+    assert!(tale.is_reached(8088));
+
+    tale.take(&super::configuration("", ""));
+    let ran = tale.story.cli(&["remote", "fetch"]);
+    assert_eq!(ran.code, 1);
+    assert!(ran.stderr.contains("remote.url is empty\nhint: "), "{}", ran.stderr);
+}
+
+#[test]
 fn what_may_never_open_is_not_opened() {
     let tale = Tale::with("ports.never = [\"tcp/3306\"]");
     tale.publish(1, "open db\nopen web\n");

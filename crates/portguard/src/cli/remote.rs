@@ -38,6 +38,9 @@ pub(crate) enum RemoteCommand {
     },
     /// Show the control file in effect, the last fetch, and the services that it may drive.
     Status,
+    /// Have the daemon fetch the control file now, and show how it stands then. Exit 1: it does not
+    /// come, or does not count.
+    Fetch,
 }
 
 /// Carries out `remote`; returns whether the answer is positive.
@@ -52,14 +55,17 @@ pub(crate) fn remote(
             sign::sign(global, &file, key, place).map(|()| true)
         }
         RemoteCommand::Check { what, key } => check::check(global, what.as_deref(), &key),
-        RemoteCommand::Status => status(&client()?, global).map(|()| true),
+        RemoteCommand::Status => print(global, &client()?.get("/v1/remote")?).map(|()| true),
+        RemoteCommand::Fetch => {
+            let remote: Remote = client()?.post("/v1/remote/fetch", &())?;
+            print(global, &remote).map(|()| remote.summary.last_error.is_none())
+        }
     }
 }
 
-fn status(client: &Client, global: &Global) -> Result<(), Failed> {
-    let remote: Remote = client.get("/v1/remote")?;
+fn print(global: &Global, remote: &Remote) -> Result<(), Failed> {
     if global.json {
-        return show::json(&remote);
+        return show::json(remote);
     }
     let Some(url) = &remote.url else {
         return show::print("no control file: remote.url is empty\n");
@@ -76,8 +82,8 @@ fn status(client: &Client, global: &Global) -> Result<(), Failed> {
     rows.extend(remote.page_error.clone().map(|error| ("status page", error)));
     let rows = rows.into_iter().map(|(name, value)| format!("{name:<14} {value}"));
     let rows: Vec<String> = rows.collect();
-    let left_out = (!remote.left_out.is_empty()).then(|| left_out(&remote));
-    let parts = [rows.join("\n") + "\n", services(&remote)];
+    let left_out = (!remote.left_out.is_empty()).then(|| left_out(remote));
+    let parts = [rows.join("\n") + "\n", services(remote)];
     let parts: Vec<String> = parts.into_iter().chain(left_out).collect();
     show::print(&parts.join("\n"))
 }

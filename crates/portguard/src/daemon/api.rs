@@ -201,7 +201,7 @@ async fn accept(listener: UnixListener, router: &Router, trust: impl Fn(&UnixStr
 }
 
 /// Every route, made when it is called for: its description is larger than what it does.
-const ROUTES: [fn() -> UtoipaMethodRouter<Desk>; 41] = [
+const ROUTES: [fn() -> UtoipaMethodRouter<Desk>; 42] = [
     || routes!(ask::status),
     || routes!(ask::list),
     || routes!(ask::offenders),
@@ -237,6 +237,7 @@ const ROUTES: [fn() -> UtoipaMethodRouter<Desk>; 41] = [
     || routes!(shares::list, shares::share),
     || routes!(shares::stop),
     || routes!(remote::remote),
+    || routes!(remote::fetch),
     || routes!(ports::open),
     || routes!(ports::close),
     || routes!(ports::posture),

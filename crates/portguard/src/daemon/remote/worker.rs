@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, TryRecvError};
+use crossbeam_channel::{Receiver, TryRecvError, select};
 use portguard_core::{Author, Fact, Health};
 use portguard_reach::control::{
     Act, FetchError, Fetched, Judged, Order, Received, Rejection, Validators, fetch, judge,
@@ -28,7 +28,7 @@ use crate::{
 };
 
 use super::{
-    NAME, Never,
+    NAME, Never, Wish,
     board::{Board, Effect, LeftOut, Trouble},
     last_file::{LastFile, LastFileError},
     line::give,
@@ -49,6 +49,7 @@ pub(super) struct Worker {
     inbox: Inbox,
     protect: SharedProtect,
     stopped: Receiver<Never>,
+    wished: Receiver<Wish>,
     turn: Arc<Mutex<()>>,
     /// What to ask with so that nothing comes if nothing changed and nothing is left to do.
     validators: Validators,
@@ -82,11 +83,24 @@ impl Worker {
         board: Arc<Board>,
         inbox: Inbox,
         protect: SharedProtect,
-        (stopped, turn): (Receiver<Never>, Arc<Mutex<()>>),
+        (stopped, wished, turn): (Receiver<Never>, Receiver<Wish>, Arc<Mutex<()>>),
     ) -> Self {
         let pages = plan.page.clone().map(Pages::new);
         let (validators, told) = (Validators::default(), Told::default());
-        Self { plan, board, inbox, protect, stopped, turn, validators, told, pages, failures: 0 }
+        let failures = 0;
+        Self {
+            plan,
+            board,
+            inbox,
+            protect,
+            stopped,
+            wished,
+            turn,
+            validators,
+            told,
+            pages,
+            failures,
+        }
     }
 
     /// Works until nobody wants it any more.
@@ -96,6 +110,7 @@ impl Worker {
     }
 
     fn work(&mut self) -> Result<(), Over> {
+        let mut wishes: Vec<Wish> = Vec::new();
         loop {
             let result = self.guarded_round();
             self.go_on_if_wanted()?;
@@ -103,7 +118,11 @@ impl Worker {
             let wait = back_off(self.failures, self.plan.every);
             self.report(result, wait);
             self.show();
-            self.wait(wait)?;
+            for wish in wishes {
+                // Whoever has gone needs no word.
+                let _ = wish.send(());
+            }
+            wishes = self.wait(wait)?;
         }
     }
 
@@ -236,17 +255,25 @@ impl Worker {
         }
     }
 
-    /// Waits for the next round, and keeps the status page up to date meanwhile.
-    fn wait(&mut self, wait: Duration) -> Result<(), Over> {
+    /// Waits for the next round, and keeps the status page up to date meanwhile; returns who wishes for
+    /// it, if somebody does.
+    fn wait(&mut self, wait: Duration) -> Result<Vec<Wish>, Over> {
         let end = Instant::now() + wait;
         loop {
             let left = end.saturating_duration_since(Instant::now());
             let step = if self.pages.is_some() { left.min(LOOK_EVERY) } else { left };
-            match self.stopped.recv_timeout(step) {
-                Err(RecvTimeoutError::Disconnected) => return Err(Over),
-                Err(RecvTimeoutError::Timeout) if Instant::now() >= end => return Ok(()),
-                Err(RecvTimeoutError::Timeout) => self.show_if_changed(),
+            select! {
+                recv(self.stopped) -> _ => return Err(Over),
+                recv(self.wished) -> wish => {
+                    let first = wish.map_err(|_| Over)?;
+                    return Ok([first].into_iter().chain(self.wished.try_iter()).collect());
+                }
+                default(step) => {}
             }
+            if Instant::now() >= end {
+                return Ok(Vec::new());
+            }
+            self.show_if_changed();
         }
     }
 
