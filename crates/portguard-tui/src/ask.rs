@@ -8,6 +8,7 @@ use portguard_api::{
     packet::PacketLog,
     port::{Door, Lockdown, PortRow, Ruling},
     proposal::Proposal,
+    remote::Remote,
     table::Table,
     traffic::Connections,
     view::{Entry, Hold, Offender, Status, Trap, Why},
@@ -56,6 +57,8 @@ pub(crate) enum Ask {
     Watches,
     /// Standing scans.
     Scans,
+    /// The control file.
+    Remote,
     /// The story of a subject.
     Why(String),
     /// What a lockdown would take away.
@@ -121,6 +124,8 @@ pub(crate) enum News {
     Watches(Vec<Watch>),
     /// Scans.
     Scans(Vec<Scan>),
+    /// The control file.
+    Remote(Box<Remote>),
     /// The story of a subject.
     Why(Box<Why>),
     /// What a lockdown would take away.
@@ -163,6 +168,7 @@ impl Ask {
             Self::Traps => "/v1/traps".to_owned(),
             Self::Watches => "/v1/watches".to_owned(),
             Self::Scans => "/v1/scans".to_owned(),
+            Self::Remote => "/v1/remote".to_owned(),
             Self::Why(subject) => format!("/v1/why?subject={subject}"),
             Self::Lockdown => "/v1/lockdown".to_owned(),
             Self::History => format!("/v1/history?span={HISTORY}"),
@@ -207,6 +213,7 @@ impl Ask {
             Self::Traps => News::Traps(json(answer)?),
             Self::Watches => News::Watches(json(answer)?),
             Self::Scans => News::Scans(json(answer)?),
+            Self::Remote => News::Remote(json(answer)?),
             Self::Why(_) => News::Why(json(answer)?),
             Self::Lockdown => News::Lockdown(json(answer)?),
             Self::History => News::History(json(answer)?),

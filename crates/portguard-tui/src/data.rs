@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, VecDeque};
 
 use portguard_api::{
     history::{History, Top},
+    knock::KnockState,
     packet::{Packet, PacketLog},
     port::{Door, Lockdown, PortRow, Ruling},
     proposal::Proposal,
+    remote::Remote,
     table::Table,
     traffic::Connections,
     view::{Entry, Hold, Offender, Status, Trap, Why},
@@ -40,6 +42,7 @@ pub(crate) struct Data {
     pub(crate) traps: Vec<Trap>,
     pub(crate) watches: Vec<Watch>,
     pub(crate) scans: Vec<Scan>,
+    pub(crate) remote: Option<Remote>,
     pub(crate) why: Option<Why>,
     pub(crate) lockdown: Option<Lockdown>,
     pub(crate) history: Option<History>,
@@ -74,6 +77,7 @@ impl Data {
             News::Traps(traps) => self.traps = traps,
             News::Watches(watches) => self.watches = watches,
             News::Scans(scans) => self.scans = scans,
+            News::Remote(remote) => self.remote = Some(*remote),
             News::Why(why) => self.why = Some(*why),
             News::Lockdown(lockdown) => self.lockdown = Some(lockdown),
             News::History(history) => self.history = Some(history),
@@ -135,6 +139,16 @@ impl Data {
     /// Returns the subjects of a list.
     pub(crate) fn list(&self, list: List) -> &[Hold] {
         self.holds.get(&list).map_or(&[], |table| &table.items)
+    }
+
+    /// Returns the control file; `None`: there is none, or nothing is known yet.
+    pub(crate) fn control_file(&self) -> Option<&Remote> {
+        self.remote.as_ref().filter(|remote| remote.url.is_some())
+    }
+
+    /// Returns how the knocks do; `None`: none are taken, or nothing is known yet.
+    pub(crate) fn knocks(&self) -> Option<&KnockState> {
+        self.status.as_ref()?.knock.as_ref()
     }
 
     /// Returns the offenders that were asked for.

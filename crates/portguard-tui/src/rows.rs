@@ -1,11 +1,13 @@
 //! What the daemon told as rows of the views, and what can be said of each row. Pure.
 
 mod about;
+mod afar;
 mod packet;
 mod port;
 pub(crate) mod subject;
 
 pub(crate) use about::About;
+pub(crate) use afar::{file_words, knock_words};
 
 use crate::{
     ask::List,
@@ -45,6 +47,14 @@ pub(crate) fn rows(view: View, data: &Data) -> Vec<Row> {
         View::Traps => numbered(&data.traps, port::trap),
         View::Watches => numbered(&data.watches, subject::watch),
         View::Scans => numbered(&data.scans, subject::scan),
+        View::ControlFile => {
+            numbered(data.control_file().map_or(&[], |file| &file.services), afar::service)
+        }
+        View::LeftOut => {
+            numbered(data.control_file().map_or(&[], |file| &file.left_out), afar::line)
+        }
+        View::Knocks => numbered(data.knocks().map_or(&[], |knocks| &knocks.last), afar::knock),
+        View::Keys => numbered(data.knocks().map_or(&[], |knocks| &knocks.keys), afar::key),
         View::Journal => live(numbered(&Vec::from_iter(&data.entries), |one| subject::entry(one))),
     }
 }

@@ -19,6 +19,8 @@ pub(crate) enum Page {
     Traps,
     /// The journal.
     Logs,
+    /// What comes from afar: the control file, and knocks.
+    Afar,
 }
 
 /// A part of a page.
@@ -58,12 +60,27 @@ pub(crate) enum View {
     Scans,
     /// The journal as it goes on.
     Journal,
+    /// The services that the control file may drive.
+    ControlFile,
+    /// Lines of the control file that are not carried out.
+    LeftOut,
+    /// The last knocks that a key signed.
+    Knocks,
+    /// Who may knock.
+    Keys,
 }
 
 impl Page {
     /// All pages in their order.
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Overview, Self::Ports, Self::Offenders, Self::Traffic, Self::Traps, Self::Logs];
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Overview,
+        Self::Ports,
+        Self::Offenders,
+        Self::Traffic,
+        Self::Traps,
+        Self::Logs,
+        Self::Afar,
+    ];
 
     /// Returns its name.
     pub(crate) const fn name(self) -> &'static str {
@@ -74,6 +91,7 @@ impl Page {
             Self::Traffic => "Traffic",
             Self::Traps => "Traps",
             Self::Logs => "Logs",
+            Self::Afar => "Afar",
         }
     }
 
@@ -88,6 +106,7 @@ impl Page {
             Self::Traffic => &[View::Packets, View::Connections, View::Proposals],
             Self::Traps => &[View::Traps, View::Watches, View::Scans],
             Self::Logs => &[View::Journal],
+            Self::Afar => &[View::ControlFile, View::LeftOut, View::Knocks, View::Keys],
         }
     }
 }
@@ -113,6 +132,10 @@ impl View {
             Self::Watches => "watches",
             Self::Scans => "scans",
             Self::Journal => "journal",
+            Self::ControlFile => "control file",
+            Self::LeftOut => "left out",
+            Self::Knocks => "knocks",
+            Self::Keys => "keys",
         }
     }
 
@@ -147,7 +170,8 @@ impl View {
                 let worst = Ask::Offenders(Search::worst());
                 vec![worst, Ask::Proposals, Ask::History, Ask::Top]
             }
-            Self::Sources | Self::Journal => Vec::new(),
+            // The status has them.
+            Self::Sources | Self::Journal | Self::Knocks | Self::Keys => Vec::new(),
             Self::Ports => vec![Ask::Ports],
             Self::Doors => vec![Ask::Doors],
             Self::Rulings => vec![Ask::Rulings],
@@ -162,6 +186,7 @@ impl View {
             Self::Traps => vec![Ask::Traps],
             Self::Watches => vec![Ask::Watches],
             Self::Scans => vec![Ask::Scans],
+            Self::ControlFile | Self::LeftOut => vec![Ask::Remote],
         }
     }
 }

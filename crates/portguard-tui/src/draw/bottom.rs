@@ -105,15 +105,18 @@ fn on_page(state: &State) -> Vec<&'static str> {
     keys.extend_from_slice(match state.view() {
         View::Overview | View::Sources => &["b ban", "L lockdown", "X relax"],
         View::Ports => &["A approve", "D deny", "o open", "c close"],
-        View::Doors => &["c close", "o open"],
+        View::Doors | View::ControlFile => &["c close", "o open"],
         View::Rulings => &["F forget", "A approve", "D deny"],
         View::Bans => &["u unban", "b ban", "a allow"],
         View::Throttled => &["u unthrottle", "b ban", "a allow"],
         View::Allowed => &["u disallow", "a allow"],
-        View::Protected | View::Watches | View::Scans => &[],
-        View::Offenders | View::Packets | View::Connections | View::Traps | View::Journal => {
-            &["b ban", "u unban", "a allow", "t throttle"]
-        }
+        View::Protected | View::Watches | View::Scans | View::LeftOut | View::Keys => &[],
+        View::Offenders
+        | View::Packets
+        | View::Connections
+        | View::Traps
+        | View::Journal
+        | View::Knocks => &["b ban", "u unban", "a allow", "t throttle"],
         View::Proposals => &["A accept", "D dismiss", "b ban"],
     });
     if state.view() != View::Overview {

@@ -9,7 +9,7 @@ use super::pen::{Pen, rows, split_left};
 /// Keys and what they do, in the order in which they are needed; without a key: a head.
 const KEYS: &[(&str, &str)] = &[
     ("", "LOOK"),
-    ("1-6, Left Right", "page: Overview Ports Offenders Traffic Traps Logs"),
+    ("1-7, Left Right", "page: Overview Ports Offenders Traffic Traps Logs Afar"),
     ("Tab, Shift-Tab", "next and last view of the page"),
     ("Up Down, PgUp PgDn", "move the cursor; Home End (g G): first, last"),
     ("Enter", "all about the row: evidence, decisions, how to undo"),

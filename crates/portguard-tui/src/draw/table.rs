@@ -4,6 +4,7 @@ use ratatui_core::layout::Rect;
 
 use crate::{
     look::Tone,
+    rows,
     state::State,
     table::{self, Column, Direction, GAP, Row},
     text,
@@ -76,6 +77,11 @@ fn counted(state: &State, shown: usize) -> String {
         View::Packets if data.packets_skipped > 0 => {
             return format!("{shown}, {} more went by", data.packets_skipped);
         }
+        View::ControlFile => return data.control_file().map(rows::file_words).unwrap_or_default(),
+        View::Knocks | View::Keys => {
+            return data.knocks().map(rows::knock_words).unwrap_or_default();
+        }
+        View::LeftOut => data.control_file().map_or(0, |file| shown + file.more_left_out),
         view => {
             let tables = view.lists().iter().filter_map(|list| data.holds.get(list));
             tables.map(|table| table.found).sum()
@@ -88,7 +94,18 @@ fn empty(state: &State) -> &'static str {
     if !state.place().filter.is_empty() {
         return "no row has that; / changes the filter, Esc ends it";
     }
+    let data = state.data();
     match state.view() {
+        View::ControlFile | View::LeftOut if data.control_file().is_none() => {
+            "there is no control file: remote.url is empty"
+        }
+        View::ControlFile => "the control file may drive no service",
+        View::LeftOut => "no line of the control file is left out",
+        View::Knocks | View::Keys if data.knocks().is_none() => {
+            "no knocks are taken: knock.listen is empty"
+        }
+        View::Knocks => "nobody knocked so far",
+        View::Keys => "nobody may knock",
         View::Ports => "nothing listens and nothing is opened",
         View::Doors => "no port was opened or shut by order",
         View::Rulings => "no listener was approved or denied",

@@ -12,7 +12,7 @@ use portguard_api::{
 
 use crate::{ask::List, data::Data, table::Row, text, view::View};
 
-use super::{packet, port, subject};
+use super::{afar, packet, port, subject};
 
 /// What a row is about.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -78,10 +78,14 @@ impl About {
                 about
             }
             View::Journal => entry(data.entries.get(at)?),
+            View::ControlFile => afar::about_service(data.control_file()?.services.get(at)?),
+            View::LeftOut => afar::about_line(data.control_file()?.left_out.get(at)?),
+            View::Knocks => afar::about_knock(data.knocks()?.last.get(at)?),
+            View::Keys => afar::about_key(data.knocks()?.keys.get(at)?),
         })
     }
 
-    fn say(&mut self, name: &'static str, value: Option<&String>) {
+    pub(super) fn say(&mut self, name: &'static str, value: Option<&String>) {
         self.facts
             .extend(value.filter(|value| !value.is_empty()).map(|value| (name, value.clone())));
     }

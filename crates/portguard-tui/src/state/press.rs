@@ -141,10 +141,12 @@ fn on_page(state: &mut State, key: &Key) -> Option<Act> {
         }
         Key::Char('s') => sort_next(state),
         Key::Char('S') => sort_other_way(state),
-        Key::Char(one @ '1'..='6') => {
+        Key::Char(one @ '1'..='7') => {
             state.page = usize::try_from(u32::from(*one) - u32::from('1')).unwrap_or(0);
         }
-        Key::Left | Key::Char('h') => state.page = (state.page + 5) % Page::ALL.len(),
+        Key::Left | Key::Char('h') => {
+            state.page = (state.page + Page::ALL.len() - 1) % Page::ALL.len();
+        }
         Key::Right | Key::Char('l') => state.page = (state.page + 1) % Page::ALL.len(),
         Key::Tab => turn(state, 1),
         Key::BackTab => turn(state, state.page().views().len() - 1),

@@ -159,7 +159,7 @@ proptest! {
 
     /// Every size shows something and none panics, whatever page it is.
     #[test]
-    fn every_size_is_drawn(columns in 1_u16..200, rows in 1_u16..70, keys in "[1-6\t?\nbL]{0,4}") {
+    fn every_size_is_drawn(columns in 1_u16..200, rows in 1_u16..70, keys in "[1-7\t?\nbL]{0,4}") {
         let mut state = world::state(&world::USUAL);
         for key in keys.chars() {
             state.press(&match key { '\n' => Key::Enter, '\t' => Key::Tab, one => Key::Char(one) });

@@ -74,6 +74,7 @@ fn every_page_in_every_size() {
         ("traffic", "4"),
         ("traps", "5"),
         ("logs", "6"),
+        ("afar", "7"),
     ] {
         for size in SIZES {
             let mut state = state(&USUAL);
@@ -96,6 +97,10 @@ fn the_other_views() {
         ("proposals", "4\t\t"),
         ("watches", "5\t"),
         ("scans", "5\t\t"),
+        ("left-out", "7\t"),
+        ("knocks", "7\t\t"),
+        ("knock", "7\t\tj\n"),
+        ("keys", "7\t\t\t"),
         ("filtered", "4/closed\n"),
         ("help", "?"),
         ("listener", "2j\n"),
@@ -105,6 +110,22 @@ fn the_other_views() {
         let mut state = state(&USUAL);
         assert!(press(&mut state, keys).is_empty());
         check(name, &state, USUAL_LOOK, SIZES[0]);
+    }
+}
+
+#[test]
+fn a_host_that_nobody_reaches_from_afar_says_so() {
+    let mut state = State::default();
+    let mut news = status(&USUAL);
+    news["knock"] = json!(null);
+    tell(&mut state, 1_000, &Ask::Status, &news);
+    for (keys, line) in [
+        ("7", "there is no control file: remote.url is empty"),
+        ("\t\t", "no knocks are taken: knock.listen is empty"),
+    ] {
+        press(&mut state, keys);
+        let shown = text(&drawn(&state, USUAL_LOOK, SIZES[0]));
+        assert!(shown.contains(line), "{shown}");
     }
 }
 

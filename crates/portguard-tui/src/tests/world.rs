@@ -29,6 +29,7 @@ pub(super) fn told(names: &Names) -> Vec<(Ask, Value)> {
     let port = format!("tcp/{}", number % 60_000);
     let mut told = lists(names);
     told.extend(watchers(names));
+    told.push((Ask::Remote, control_file(names)));
     told.extend([
         (Ask::Status, status(names)),
         (Ask::Entries(None), json!(entries(names))),
@@ -132,6 +133,36 @@ fn watchers(names: &Names) -> Vec<(Ask, Value)> {
     ]
 }
 
+/// Returns a control file, with a line that is left out.
+fn control_file(names: &Names) -> Value {
+    let Names { word, subject, number, at } = *names;
+    let service = |name: &str, state: &str, author: Option<&str>, open_for: &[&str]| json!({"name": name, "state": state, "until": null, "author": author, "open_for": open_for});
+    json!({"url": "https://config.example/ports.txt", "every": 60, "last_fetch": at,
+        "last_good": at, "next_fetch": at, "signed_at": at, "more_left_out": number,
+        "summary": {"state": "good", "last_error": null, "unsigned": false, "serial": 12,
+            "signer": word, "left_out": 1},
+        "services": [
+            service("ssh", "open", Some("control file, serial 12"), &[]),
+            service(word, "closed", None, &[subject]),
+        ],
+        "left_out": [{"line": 3, "order": format!("open {word}"),
+            "why": format!("names `{word}`, which is not in remote.services")}]})
+}
+
+/// Returns how the knocks do.
+fn knocks(names: &Names) -> Value {
+    let Names { word, subject, number, at } = *names;
+    let knock = |key: &str, service: &str, refused: Option<&str>| {
+        json!({"at": at, "key": key, "service": service, "sender": subject, "address": subject,
+            "refused": refused})
+    };
+    json!({"port": "udp/62201", "host_key": "pgk1x", "open_for": 30, "taken": 2, "lost": 0,
+        "refused": {"foreign": number, "replayed": 1},
+        "keys": [{"name": "anna", "services": ["ssh", word], "taken": 2},
+            {"name": "bert", "services": [], "taken": 0}],
+        "last": [knock("anna", "ssh", None), knock("bert", "", Some("it was here before"))]})
+}
+
 /// Returns who is held, and who misbehaved.
 fn lists(names: &Names) -> Vec<(Ask, Value)> {
     let Names { subject, number, at, .. } = *names;
@@ -213,6 +244,7 @@ pub(super) fn status(names: &Names) -> Value {
             {"name": "watch sshd", "health": "degraded",
                 "detail": format!("no line of {word} was understood for an hour"), "since": at},
         ],
+        "knock": knocks(names),
         "traps_set": 1, "traps_missing": 1, "unwritten_offences": 0, "dropped_events": 0})
 }
 

@@ -22,6 +22,10 @@ impl View {
             Self::Watches => WATCHES,
             Self::Scans => SCANS,
             Self::Journal => JOURNAL,
+            Self::ControlFile => CONTROL_FILE,
+            Self::LeftOut => LEFT_OUT,
+            Self::Knocks => KNOCKS,
+            Self::Keys => KEYS,
         }
     }
 }
@@ -140,6 +144,27 @@ const SCANS: &[Column] = &[
 
 const JOURNAL: &[Column] =
     &[text("AT (UTC)", 8, 0), text("KIND", 8, 0), text("SUBJECT", 12, 1), text("WHAT", 16, 0)];
+
+const CONTROL_FILE: &[Column] = &[
+    text("SERVICE", 8, 0),
+    text("STATE", 6, 0),
+    text("UNTIL (UTC)", 14, 1),
+    text("BY", 8, 2),
+    text("OPEN FOR", 12, 3),
+];
+
+const LEFT_OUT: &[Column] = &[count("LINE", 0), text("ORDER", 12, 1), text("WHY", 16, 0)];
+
+const KNOCKS: &[Column] = &[
+    text("AT (UTC)", 14, 2),
+    text("KEY", 8, 0),
+    text("SERVICE", 7, 1),
+    text("SENDER", 12, 3),
+    text("FOR", 12, 0),
+    text("BECAME", 9, 0),
+];
+
+const KEYS: &[Column] = &[text("KEY", 8, 0), count("TAKEN", 1), text("SERVICES", 12, 0)];
 
 /// A column of texts: its head, how narrow it may become, and when it goes.
 const fn text(head: &'static str, least: u16, goes: u8) -> Column {
