@@ -47,8 +47,15 @@ impl Needle {
     }
 
     fn stands(&self, line: &[u8], at: usize) -> bool {
-        line[at..].starts_with(&self.text)
+        begins(&line[at..], &self.text)
     }
+}
+
+/// Returns whether a text begins with another one. Most that do not differ in the first byte.
+#[inline]
+pub(crate) fn begins(text: &[u8], with: &[u8]) -> bool {
+    let Some(first) = with.first() else { return true };
+    text.first() == Some(first) && text.starts_with(with)
 }
 
 #[cfg(test)]

@@ -36,6 +36,7 @@ use serde_json::Value;
 use crate::{
     fields::Fields,
     judgement::{Judgement, Sighting, Who},
+    needle::begins,
     stamp::Stamps,
 };
 
@@ -219,8 +220,8 @@ impl Rule {
 /// Returns whether a program's name is the one meant: `postfix` means `postfix/smtpd` too, and
 /// `wordpress` means `wordpress(example.com)`.
 fn is_of(name: &[u8], program: &[u8]) -> bool {
-    let rest = name.strip_prefix(program);
-    rest.is_some_and(|rest| rest.first().is_none_or(|next| matches!(next, b'/' | b'(')))
+    let next = || name.get(program.len());
+    begins(name, program) && next().is_none_or(|next| matches!(next, b'/' | b'('))
 }
 
 impl RuleReader {

@@ -7,12 +7,10 @@
 mod foresight;
 mod ways;
 
-use fancy_regex::{Assertion, Expr, LookAround};
-use memchr::memmem::Finder;
-
 use crate::needle::Needle;
+use fancy_regex::{Assertion, Expr, LookAround};
 
-use super::set::Set;
+use super::set::{Set, Span};
 
 use self::foresight::{ahead, begins, is_held};
 pub(super) use self::{
@@ -52,7 +50,7 @@ pub(super) enum Step {
         otherwise: usize,
     },
     /// These bytes are somewhere from here on.
-    Ahead(Box<Finder<'static>>),
+    Ahead(Box<Needle>),
     /// What a group matched.
     Again {
         group: usize,
@@ -65,9 +63,9 @@ pub(super) enum Step {
 /// A repetition of single bytes.
 #[derive(Clone, Debug)]
 pub(super) struct Run {
-    pub(super) set: Set,
+    pub(super) span: Span,
     /// It ends before this text at the latest.
-    pub(super) until: Option<Finder<'static>>,
+    pub(super) until: Option<Needle>,
     pub(super) least: usize,
     pub(super) most: usize,
     pub(super) greedy: bool,
@@ -80,7 +78,7 @@ pub(super) struct Run {
 /// A choice.
 #[derive(Clone, Debug)]
 pub(super) struct Split {
-    pub(super) first: usize,
+    first: usize,
     pub(super) second: usize,
     /// What each can begin with, if it must begin with something.
     begins: [Option<Set>; 2],
@@ -156,8 +154,8 @@ impl Compiler {
                 self.expression(inner)?;
                 self.step(Step::Save(2 * group + 1))?;
                 if let Some((_, text)) = self.ahead.iter().find(|(known, _)| *known == group) {
-                    let finder = Box::new(Finder::new(text).into_owned());
-                    self.step(Step::Ahead(finder))?;
+                    let needle = Box::new(Needle::new(text)?);
+                    self.step(Step::Ahead(needle))?;
                 }
             }
             Expr::Repeat { child, lo, hi, greedy } => self.repeat(child, *lo, *hi, *greedy)?,
@@ -208,7 +206,8 @@ impl Compiler {
     fn repeat(&mut self, child: &Expr, least: usize, most: usize, greedy: bool) -> Option<()> {
         if let Some((set, until)) = single(child).map(|set| (set, None)).or_else(|| tempered(child))
         {
-            let run = Run { set, until, least, most, greedy, next: None, is_final: false };
+            let (span, next, is_final) = (Span::new(set), None, false);
+            let run = Run { span, until, least, most, greedy, next, is_final };
             self.step(Step::Run(Box::new(run)))?;
             return Some(());
         }
@@ -280,7 +279,7 @@ impl Compiler {
 }
 
 fn splitting(first: usize, second: usize) -> Step {
-    Step::Split(Box::new(Split { first, second, begins: [None, None], ways: Ways::open() }))
+    Step::Split(Box::new(Split { first, second, begins: [None, None], ways: Ways::unknown() }))
 }
 
 fn preferring(greedy: bool, inside: usize, behind: usize) -> Step {
@@ -304,12 +303,12 @@ fn single(expr: &Expr) -> Option<Set> {
 
 /// Returns the bytes of an expression that matches one of them unless a text begins there
 /// (`(?! from ).`), and the text.
-fn tempered(expr: &Expr) -> Option<(Set, Option<Finder<'static>>)> {
+fn tempered(expr: &Expr) -> Option<(Set, Option<Needle>)> {
     let Expr::Concat(parts) = expr else { return None };
     let [Expr::LookAround(text, LookAround::LookAheadNeg), byte] = &parts[..] else { return None };
     let Expr::Literal { val, casei: false } = text.as_ref() else { return None };
-    let is_text = val.is_ascii() && !val.is_empty();
-    is_text.then_some((single(byte)?, Some(Finder::new(val).into_owned())))
+    let text = Needle::new(val.as_bytes()).filter(|_| val.is_ascii())?;
+    Some((single(byte)?, Some(text)))
 }
 
 fn place(assertion: Assertion) -> Option<Place> {
@@ -373,7 +372,7 @@ fn finished(steps: Vec<Step>) -> Vec<Step> {
         match &steps[at] {
             Step::Run(run) => {
                 let follows = begins(&steps, at + 1);
-                let is_final = follows.is_some_and(|set| run.greedy && !set.meets(&run.set));
+                let is_final = follows.is_some_and(|set| run.greedy && !set.meets(&run.span.set));
                 let Step::Run(run) = &mut steps[at] else { continue };
                 (run.next, run.is_final) = (next, is_final);
             }
@@ -386,11 +385,10 @@ fn finished(steps: Vec<Step>) -> Vec<Step> {
         }
     }
     for at in 0..steps.len() {
-        if matches!(steps[at], Step::Split(_)) {
-            let known = Ways::of_choice(&steps, at);
-            let Step::Split(split) = &mut steps[at] else { continue };
-            split.ways = known;
-        }
+        let Step::Split(split) = &steps[at] else { continue };
+        let known = Ways::of_choice(&steps, split);
+        let Step::Split(split) = &mut steps[at] else { continue };
+        split.ways = known;
     }
     steps
 }

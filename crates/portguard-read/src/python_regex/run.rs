@@ -1,14 +1,14 @@
 //! Programs at work.
 
-use crate::needle::Needle;
+use crate::needle::{Needle, begins};
 
 use super::{
     TooManySteps,
     program::{Place, Program, Run, Step, Way},
 };
 
-/// How many steps one search may take.
-const MOST_STEPS: usize = 100_000;
+/// How many ways that led nowhere one search may have taken.
+const MOST_TRIES: usize = 100_000;
 
 /// The value of a slot that was not written.
 pub(super) const NOWHERE: usize = usize::MAX;
@@ -19,7 +19,8 @@ pub(super) struct Room {
     /// Where groups begin and end.
     pub(super) slots: Vec<usize>,
     back: Vec<Back>,
-    steps: usize,
+    /// How many ways led nowhere.
+    tries: usize,
 }
 
 /// What to go back to when a way leads nowhere.
@@ -47,13 +48,30 @@ enum Back {
     },
 }
 
+impl Room {
+    /// Writes a place into a slot.
+    #[inline]
+    fn save(&mut self, slot: usize, at: usize, bottom: usize) {
+        let value = std::mem::replace(&mut self.slots[slot], at);
+        // With no other way to go, nobody comes back for it.
+        if self.back.len() > bottom {
+            self.back.push(Back::Slot { slot, value });
+        }
+    }
+
+    /// Returns whether a group is there.
+    fn has(&self, group: usize) -> bool {
+        self.slots.get(2 * group + 1).is_some_and(|at| *at != NOWHERE)
+    }
+}
+
 impl Program {
     /// Searches ASCII text for the first match. The groups are in the room's slots then.
     ///
     /// # Errors
     /// When that takes too long.
     pub(super) fn search(&self, text: &[u8], room: &mut Room) -> Result<bool, TooManySteps> {
-        room.steps = 0;
+        room.tries = 0;
         if self.is_held {
             return self.at(text, 0, room);
         }
@@ -102,61 +120,85 @@ impl Program {
     ) -> Result<Option<usize>, TooManySteps> {
         let bottom = room.back.len();
         loop {
-            room.steps += 1;
-            if room.steps > MOST_STEPS {
+            if let Some(end) = self.on(text, (&mut step, &mut at), bottom, room)? {
+                return Ok(Some(end));
+            }
+            room.tries += 1;
+            if room.tries > MOST_TRIES {
                 return Err(TooManySteps);
             }
-            let next = match &self.steps[step] {
-                Step::Byte(byte) => (text.get(at) == Some(byte)).then_some((step + 1, at + 1)),
-                Step::Text(bytes) => {
-                    stands(bytes, text, at).then_some((step + 1, at + bytes.len()))
-                }
-                Step::One(set) => {
-                    text.get(at).is_some_and(|byte| set.has(*byte)).then_some((step + 1, at + 1))
-                }
-                Step::Run(run) => begin_run(run, text, step, at, room).map(|at| (step + 1, at)),
-                Step::Split(split) => match split.ways.of(text.get(at)) {
-                    Way::To(step) => Some((step, at)),
-                    Way::Both => {
-                        room.back.push(Back::To { step: split.second, at });
-                        Some((split.first, at))
-                    }
-                    Way::Nowhere => None,
-                },
-                Step::Jump(to) => Some((*to, at)),
-                Step::Save(slot) => {
-                    let value = std::mem::replace(&mut room.slots[*slot], at);
-                    // With no other way to go, nobody comes back for it.
-                    if room.back.len() > bottom {
-                        room.back.push(Back::Slot { slot: *slot, value });
-                    }
-                    Some((step + 1, at))
-                }
-                Step::Assert(place) => is_place(*place, text, at).then_some((step + 1, at)),
-                Step::Look { before, negated, end } => {
-                    let found = match at.checked_sub(*before) {
-                        Some(from) => self.look(text, step + 1, from, room)?,
-                        None => false,
-                    };
-                    (found != *negated).then_some((*end, at))
-                }
-                Step::If { group, otherwise } => {
-                    let is_there = room.slots.get(2 * group + 1).is_some_and(|at| *at != NOWHERE);
-                    Some((if is_there { step + 1 } else { *otherwise }, at))
-                }
-                Step::Ahead(finder) => finder.find(&text[at..]).is_some().then_some((step + 1, at)),
-                Step::Again { group, any_case } => {
-                    again(text, at, *group, *any_case, room).map(|at| (step + 1, at))
-                }
-                Step::Match => return Ok(Some(at)),
-            };
-            (step, at) = match next {
-                Some(next) => next,
-                None => match self.back(text, room, bottom) {
-                    Some(next) => next,
+            match self.back(text, room, bottom) {
+                Some(next) => (step, at) = next,
+                None => return Ok(None),
+            }
+        }
+    }
+
+    /// Goes on at a step and a place until it ends, and returns where, or until the text has
+    /// something else: `None`.
+    #[inline]
+    fn on(
+        &self,
+        text: &[u8],
+        (step, at): (&mut usize, &mut usize),
+        bottom: usize,
+        room: &mut Room,
+    ) -> Result<Option<usize>, TooManySteps> {
+        loop {
+            match &self.steps[*step] {
+                Step::Byte(byte) if text.get(*at) == Some(byte) => *at += 1,
+                Step::One(set) if text.get(*at).is_some_and(|byte| set.has(*byte)) => *at += 1,
+                Step::Text(bytes) if begins(&text[*at..], bytes) => *at += bytes.len(),
+                Step::Run(run) => match begin_run(run, text, *step, *at, room) {
+                    Some(end) => *at = end,
                     None => return Ok(None),
                 },
-            };
+                Step::Split(split) => {
+                    match split.ways.of(text.get(*at)) {
+                        Way::To(to) => *step = to,
+                        Way::Both(first) => {
+                            room.back.push(Back::To { step: split.second, at: *at });
+                            *step = first;
+                        }
+                        Way::Nowhere => return Ok(None),
+                    }
+                    continue;
+                }
+                Step::Jump(to) => {
+                    *step = *to;
+                    continue;
+                }
+                Step::Save(slot) => room.save(*slot, *at, bottom),
+                Step::Assert(place) if is_place(*place, text, *at) => {}
+                Step::Look { before, negated, end } => {
+                    let found = match at.checked_sub(*before) {
+                        Some(from) => self.look(text, *step + 1, from, room)?,
+                        None => false,
+                    };
+                    if found == *negated {
+                        return Ok(None);
+                    }
+                    *step = *end;
+                    continue;
+                }
+                Step::If { group, otherwise } if !room.has(*group) => {
+                    *step = *otherwise;
+                    continue;
+                }
+                Step::If { .. } => {}
+                Step::Ahead(needle) if needle.first_in(text, *at, text.len()).is_some() => {}
+                Step::Again { group, any_case } => {
+                    match again(text, *at, *group, *any_case, room) {
+                        Some(end) => *at = end,
+                        None => return Ok(None),
+                    }
+                }
+                Step::Match => return Ok(Some(*at)),
+                Step::Byte(_) | Step::One(_) | Step::Text(_) | Step::Assert(_) | Step::Ahead(_) => {
+                    return Ok(None);
+                }
+            }
+            *step += 1;
         }
     }
 
@@ -222,13 +264,14 @@ impl Program {
 }
 
 /// Begins a repetition, and returns where it goes on.
+#[inline]
 fn begin_run(run: &Run, text: &[u8], step: usize, at: usize, room: &mut Room) -> Option<usize> {
     let rest = &text[at..];
-    let mut length = run.set.run(&rest[..rest.len().min(run.most)]);
-    if let Some(text) = &run.until {
+    let mut length = run.span.run(rest).min(run.most);
+    if let Some(until) = &run.until {
         // It may begin with the last byte that would be taken.
-        let here = &rest[..rest.len().min(length + text.needle().len())];
-        length = text.find(here).map_or(length, |place| place.min(length));
+        let place = until.first_in(text, at, at + length);
+        length = place.map_or(length, |place| place - at);
     }
     if length < run.least {
         return None;
@@ -256,13 +299,6 @@ fn grown(next: Option<&Needle>, text: &[u8], at: usize, most: usize) -> Option<u
         Some(needle) => needle.first_in(text, at, most),
         None => Some(at),
     }
-}
-
-/// Returns whether these bytes stand here. Most that do not differ in the first one.
-#[inline]
-fn stands(bytes: &[u8], text: &[u8], at: usize) -> bool {
-    let rest = &text[at..];
-    rest.first() == bytes.first() && rest.starts_with(bytes)
 }
 
 fn is_place(place: Place, text: &[u8], at: usize) -> bool {

@@ -21,9 +21,7 @@ mod access;
 
 use std::{collections::BTreeSet, net::IpAddr, ops::Range};
 
-use memchr::memmem;
-
-use crate::{address, sieve::joined};
+use crate::{address, needle::begins, sieve::joined};
 
 /// How many places one line may be tried at.
 const MOST_STEPS: u32 = 20_000;
@@ -214,10 +212,10 @@ impl Search<'_> {
         }
         let rest = &self.text[at..];
         match part {
-            Part::Text(text) => rest.starts_with(text) && self.fits(behind, at + text.len()),
-            Part::OneOf(texts) => texts.iter().any(|text| {
-                self.text[at..].starts_with(text) && self.fits(behind, at + text.len())
-            }),
+            Part::Text(text) => begins(rest, text) && self.fits(behind, at + text.len()),
+            Part::OneOf(texts) => texts
+                .iter()
+                .any(|text| begins(&self.text[at..], text) && self.fits(behind, at + text.len())),
             Part::Address => self.fits_source(behind, at, address::read(rest)),
             Part::Access => {
                 let head = access::read(rest);
@@ -256,7 +254,7 @@ impl Search<'_> {
         };
         let end = (at + most + text.len()).min(self.text.len());
         let mut place = at;
-        while let Some(further) = memmem::find(&self.text[place..end], text) {
+        while let Some(further) = first_of(&self.text[place..end], text) {
             place += further;
             if self.fits(parts, place) {
                 return true;
@@ -300,18 +298,36 @@ fn rarity(text: &[u8]) -> usize {
     text.iter().map(of_byte).sum()
 }
 
-/// Returns where a text stands for the last time in a line, which is too short for better ways to pay.
+/// Returns where a text stands for the first time in a line, which is too short for better ways to
+/// pay.
+fn first_of(line: &[u8], text: &[u8]) -> Option<usize> {
+    let mark = mark(text);
+    let mut from = mark;
+    loop {
+        let at = from + memchr::memchr(text[mark], line.get(from..)?)?;
+        if begins(&line[at - mark..], text) {
+            return Some(at - mark);
+        }
+        from = at + 1;
+    }
+}
+
+/// Returns where a text stands for the last time in a line.
 fn last_of(line: &[u8], text: &[u8]) -> Option<usize> {
-    // Spaces are what lines have most of.
-    let mark = text.iter().position(|byte| *byte != b' ').unwrap_or(0);
+    let mark = mark(text);
     let mut end = line.len().checked_sub(text.len() - mark)? + 1;
     while let Some(place) = memchr::memrchr(text[mark], &line[..end]) {
-        if place >= mark && line[place - mark..].starts_with(text) {
+        if place >= mark && begins(&line[place - mark..], text) {
             return Some(place - mark);
         }
         end = place;
     }
     None
+}
+
+/// Returns the byte of a text that is looked for first: spaces are what lines have most of.
+fn mark(text: &[u8]) -> usize {
+    text.iter().position(|byte| *byte != b' ').unwrap_or(0)
 }
 
 /// Returns how many bytes there are before one of a kind.
