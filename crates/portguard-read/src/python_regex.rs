@@ -45,6 +45,8 @@ pub struct Pattern {
     engine: OnceLock<Option<Box<fancy_regex::Regex>>>,
     /// Names of groups with their numbers.
     groups: Vec<(usize, String)>,
+    /// The groups that every match has, and that are never empty.
+    sure: Vec<usize>,
 }
 
 /// Room for searches, and the groups of the last match.
@@ -104,7 +106,8 @@ impl Pattern {
         let texts = [texts, program::each_spelled(&tree.expr)].concat();
         let finders = needed.iter().flatten().map(|text| Finder::new(text).into_owned());
         let needed = finders.collect();
-        Ok(Self { translated, program, texts, needed, engine, groups })
+        let sure = program::sure_groups(&tree.expr);
+        Ok(Self { translated, program, texts, needed, engine, groups, sure })
     }
 
     /// Searches for the first match in a text that ends with a line end; its groups are in `search`
@@ -158,6 +161,11 @@ impl Pattern {
     /// Returns the names of the groups with their numbers.
     pub fn groups(&self) -> &[(usize, String)] {
         &self.groups
+    }
+
+    /// Returns whether every match has a group, with something in it.
+    pub(crate) fn always_has(&self, group: usize) -> bool {
+        self.sure.contains(&group)
     }
 
     /// Returns whether a text of ASCII that begins with this byte may match.
@@ -249,6 +257,16 @@ mod tests {
         // The sign of Kelvin is a `k` too.
         let has_k = |text: &Vec<u8>| text.iter().any(|byte| byte.eq_ignore_ascii_case(&b'k'));
         assert!(!pattern.needed().concat().iter().any(has_k));
+    }
+
+    #[test]
+    fn groups_that_every_match_has_are_known() {
+        let python =
+            r"^(?P<a>x(?P<b>y*)(?P<c>z))(?P<d>w)?(?:(?P<e>v)|u)(?:(?P<f>t)){1,2}(?P<g>s|r)$";
+        let pattern = Pattern::new(python, false).unwrap();
+        let known = pattern.groups().iter().filter(|(number, _)| pattern.always_has(*number));
+        let known: String = known.map(|(_, name)| name.as_str()).collect();
+        assert_eq!(known, "acfg");
     }
 
     proptest! {

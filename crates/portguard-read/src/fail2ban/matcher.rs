@@ -196,7 +196,8 @@ impl Matcher {
         };
         self.known.clear();
         let together = (self.most_lines > 1).then_some(&mut self.lines);
-        let found = self.expressions.judge(&text, &mut self.known, together, &mut self.search)?;
+        let known = (&mut self.known, &self.sessions);
+        let found = self.expressions.judge(&text, known, together, &mut self.search)?;
         Ok(match found {
             Found::Failure => self.completed(at),
             Found::Ignored => Judgement::Ignored,
@@ -273,6 +274,7 @@ fn id_of(known: &Fields, marks: &Marks) -> Option<Who> {
 #[cfg(test)]
 mod tests {
     use jiff::tz::TimeZone;
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -333,16 +335,21 @@ mod tests {
         assert_eq!(ids(&by_id, &lines), some(&["root", "192.0.2.0/24", "host.example"]));
     }
 
-    #[test]
-    fn lines_of_a_session_belong_together() {
-        let filter = Filter {
+    /// A filter whose lines begin with the name of their session.
+    fn of_sessions() -> Filter {
+        Filter {
             prefregex: Some(r"^<F-MLFID>\w+</F-MLFID>: <F-CONTENT>.+</F-CONTENT>$".into()),
             ..filter(&[
                 "^<F-NOFAIL>from</F-NOFAIL> <HOST>",
                 "^failed <F-USER>\\w+</F-USER>$",
                 "^<F-MLFFORGET><F-MLFGAINED>in</F-MLFGAINED></F-MLFFORGET> as <F-USER>\\w+</F-USER>$",
             ])
-        };
+        }
+    }
+
+    #[test]
+    fn lines_of_a_session_belong_together() {
+        let filter = of_sessions();
         let lines = [
             "a: from 192.0.2.7",
             "b: from 192.0.2.8",
@@ -354,6 +361,18 @@ mod tests {
         ];
         let expected = ["", "", "192.0.2.7", "", "", "", "192.0.2.9"];
         assert_eq!(ids(&filter, &lines), some(&expected));
+    }
+
+    proptest! {
+        #[test]
+        fn an_ending_without_a_session_says_nothing(lines in prop::collection::vec(
+            "[ab]: (from 192\\.0\\.2\\.[78]|failed (root|eve)|in as (root|eve)|in as)", 0..12,
+        )) {
+            // Where something may be ignored, every line is matched.
+            let never = Filter { ignoreregex: vec!["^never$".into()], ..of_sessions() };
+            let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+            prop_assert_eq!(ids(&of_sessions(), &lines), ids(&never, &lines));
+        }
     }
 
     #[test]

@@ -14,7 +14,7 @@ use super::set::{Set, Span};
 
 use self::foresight::{ahead, begins, is_held};
 pub(super) use self::{
-    foresight::{each_needed, each_spelled},
+    foresight::{each_needed, each_spelled, sure_groups},
     ways::{Way, Ways},
 };
 

@@ -8,7 +8,10 @@ use crate::{
     python_regex::{Pattern, PatternError, Search, TooManySteps},
 };
 
-use super::names::{Marks, Names, Role};
+use super::{
+    names::{Marks, Names, Role},
+    session::Sessions,
+};
 
 /// The expressions of a filter.
 #[derive(Debug)]
@@ -17,7 +20,7 @@ pub(super) struct Expressions {
     pub(super) failures: Vec<Expression>,
     ignored: Vec<Expression>,
     /// Which failures can begin with each byte of ASCII; the last are those of all other texts.
-    beginning: Vec<Vec<u16>>,
+    beginning: Vec<Candidates>,
     pub(super) marks: Marks,
     pub(super) names: Arc<[String]>,
 }
@@ -30,6 +33,15 @@ pub(super) struct Expression {
     groups: Vec<(usize, Role, u16)>,
     /// The groups of lines that are skipped.
     skipped: Vec<usize>,
+}
+
+/// Expressions that are tried one after the other.
+#[derive(Debug)]
+struct Candidates {
+    numbers: Vec<u16>,
+    /// From here on, whichever matches only ends its session, without a failure: it says nothing
+    /// where there is no session.
+    endings: usize,
 }
 
 /// What the expressions say of a text.
@@ -53,8 +65,11 @@ impl Expressions {
             |regexes: &[String]| regexes.iter().map(&mut compile).collect::<Result<Vec<_>, _>>();
         let (failures, ignored) = (all(&filter.failregex)?, all(&filter.ignoreregex)?);
         let prefix = filter.prefregex.as_ref().map(&mut compile).transpose()?;
+        // An ending that is ignored, or that takes lines away with it, says more.
+        let may_skip = prefix.is_some() && ignored.is_empty() && !together;
+        let is_ending = |one: &Expression| may_skip && one.is_ending(&marks);
         Ok(Self {
-            beginning: beginning(&failures),
+            beginning: beginning(&failures, &is_ending),
             prefix,
             failures,
             ignored,
@@ -68,7 +83,7 @@ impl Expressions {
     pub(super) fn judge(
         &self,
         whole: &str,
-        known: &mut Fields,
+        (known, sessions): (&mut Fields, &Sessions),
         lines: Option<&mut VecDeque<String>>,
         search: &mut Search,
     ) -> Result<Found, TooManySteps> {
@@ -94,7 +109,11 @@ impl Expressions {
                 };
             }
         }
-        for index in self.candidates(text, is_ascii) {
+        let Candidates { numbers, endings } = self.candidates(text, is_ascii);
+        for (place, index) in numbers.iter().enumerate() {
+            if place == *endings && sessions.is_unknown(known, &self.marks) {
+                return Ok(Found::Nothing);
+            }
             let expression = &self.failures[usize::from(*index)];
             if !expression.pattern.search_known(text, is_ascii, search)? {
                 continue;
@@ -115,7 +134,7 @@ impl Expressions {
     }
 
     /// Returns which failures a text may be.
-    fn candidates(&self, text: &str, is_ascii: bool) -> &[u16] {
+    fn candidates(&self, text: &str, is_ascii: bool) -> &Candidates {
         let first = text.as_bytes().first().filter(|_| is_ascii);
         &self.beginning[first.map_or(self.beginning.len() - 1, |byte| usize::from(*byte))]
     }
@@ -131,14 +150,15 @@ impl Expressions {
 }
 
 /// Returns which expressions can begin with each byte of ASCII, and last, all.
-fn beginning(failures: &[Expression]) -> Vec<Vec<u16>> {
-    let numbered = || failures.iter().zip(0..);
-    let with = |byte: u8| {
-        let may = |one: &Expression| one.pattern.begins_with(byte);
-        numbered().filter_map(|(one, number)| may(one).then_some(number)).collect()
+fn beginning(failures: &[Expression], is_ending: &dyn Fn(&Expression) -> bool) -> Vec<Candidates> {
+    let with = |may: &dyn Fn(&Expression) -> bool| {
+        let chosen: Vec<_> = failures.iter().zip(0..).filter(|(one, _)| may(one)).collect();
+        let endings = chosen.iter().rev().take_while(|(one, _)| is_ending(one)).count();
+        let numbers: Vec<u16> = chosen.into_iter().map(|(_, number)| number).collect();
+        Candidates { endings: numbers.len() - endings, numbers }
     };
-    let all = numbered().map(|(_, number)| number).collect();
-    (0..128).map(with).chain([all]).collect()
+    let of_byte = |byte: u8| with(&|one| one.pattern.begins_with(byte));
+    (0..128).map(of_byte).chain([with(&|_| true)]).collect()
 }
 
 impl Expression {
@@ -155,6 +175,19 @@ impl Expression {
         let skipped = pattern.groups().iter().filter(|(_, name)| name.starts_with("skiplines"));
         let skipped = skipped.map(|(number, _)| *number).collect();
         Self { groups: groups.into_iter().map(|(_, group)| group).collect(), pattern, skipped }
+    }
+
+    /// Returns whether whatever it matches only ends its session, without a failure.
+    fn is_ending(&self, marks: &Marks) -> bool {
+        let always = |mark: u16| {
+            let of_mark = |(_, role, name): &&(usize, Role, u16)| {
+                *name == mark && matches!(role, Role::Plain)
+            };
+            self.groups.iter().find(of_mark).is_some_and(|(at, ..)| self.pattern.always_has(*at))
+        };
+        let names_session = self.groups.iter().any(|(.., name)| *name == marks.session);
+        let is_spared = always(marks.gained) || always(marks.spared);
+        is_spared && always(marks.forget) && !names_session
     }
 
     /// Puts what the groups matched among what is known.

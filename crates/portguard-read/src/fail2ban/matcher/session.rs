@@ -93,6 +93,11 @@ impl Sessions {
         }
     }
 
+    /// Returns whether a line names a session of which nothing is known.
+    pub(super) fn is_unknown(&self, line: &Fields, marks: &Marks) -> bool {
+        line.of(marks.session).is_some() && self.place(self.name(line, marks)).is_none()
+    }
+
     fn name(&self, line: &Fields, marks: &Marks) -> u64 {
         self.names.hash_one(line.of(marks.session).unwrap_or_default())
     }

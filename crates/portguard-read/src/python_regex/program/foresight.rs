@@ -4,7 +4,7 @@ use fancy_regex::Expr;
 
 use crate::sieve::{Texts, joined, longest};
 
-use super::{Place, Set, Step, groups};
+use super::{Place, Set, Step, groups, least_width};
 
 /// Most literals of which a text must have one.
 const MOST_NEEDED: usize = 16;
@@ -73,6 +73,34 @@ pub(super) fn ahead(expr: &Expr) -> Vec<(usize, Vec<u8>)> {
         is_before.then_some((*group, text))
     };
     parts.iter().enumerate().filter_map(of_condition).collect()
+}
+
+/// Returns the numbers of the groups that every match has, and that are never empty.
+pub(in crate::python_regex) fn sure_groups(expr: &Expr) -> Vec<usize> {
+    let mut sure = Vec::new();
+    add_sure_groups(expr, 1, &mut sure);
+    sure
+}
+
+/// Adds those of a part whose first group has this number.
+fn add_sure_groups(expr: &Expr, first: usize, sure: &mut Vec<usize>) {
+    match expr {
+        Expr::Group(inner) => {
+            if least_width(inner) > 0 {
+                sure.push(first);
+            }
+            add_sure_groups(inner, first + 1, sure);
+        }
+        Expr::Repeat { child, lo, .. } if *lo > 0 => add_sure_groups(child, first, sure),
+        Expr::Concat(parts) => {
+            let mut next = first;
+            for part in parts {
+                add_sure_groups(part, next, sure);
+                next += groups(part);
+            }
+        }
+        _ => {}
+    }
 }
 
 fn is_choice(expr: &Expr) -> bool {
