@@ -96,11 +96,12 @@ pub enum Why {
 pub struct Tally {
     howmany: u32,
     within: Duration,
-    hosts: Window<(Host, u8)>,
+    /// By the host, or by a hash of it and the way in which its failure was told.
+    hosts: Window<u64>,
     networks: Recent<Network, Crowd>,
     /// By a hash of the name: whoever finds two names of one hash has them counted together.
     users: Recent<u64, Crowd>,
-    user_hash: RandomState,
+    hash: RandomState,
     good: Recent<Host, Timestamp>,
     /// In how many ways failures were told so far.
     tellings: u8,
@@ -127,7 +128,6 @@ struct Crowd {
 
 #[derive(Clone, Copy, Debug)]
 struct Seen {
-    host: Host,
     source: IpAddr,
     last: Timestamp,
     failures: u32,
@@ -142,7 +142,7 @@ impl Tally {
             hosts: Window::new(howmany, within),
             networks: Recent::new(MOST_NETWORKS),
             users: Recent::new(MOST_USERS),
-            user_hash: RandomState::default(),
+            hash: RandomState::default(),
             good: Recent::new(MOST_GOOD),
             tellings: 0,
             found: Vec::new(),
@@ -159,7 +159,7 @@ impl Tally {
         let Failing { source, user, telling, at } = *failing;
         let host = host_of(source);
         self.tellings = self.tellings.max(telling.saturating_add(1));
-        if self.hosts.hit((host, telling), at) {
+        if self.hosts.hit(self.told(host, telling), at) {
             let gently = self.is_good(host, at);
             self.found.push(Finding { source, why: Why::Often(self.howmany), gently });
             return;
@@ -167,7 +167,7 @@ impl Tally {
         if telling > 0 {
             return;
         }
-        let seen = Seen { host, source, last: at, failures: 1 };
+        let seen = Seen { source, last: at, failures: 1 };
         self.neighbours(seen);
         if self.found.is_empty() {
             self.spray(seen, user);
@@ -182,7 +182,7 @@ impl Tally {
     pub fn succeed(&mut self, source: IpAddr, at: Timestamp) {
         let host = host_of(source);
         for telling in 0..self.tellings {
-            self.hosts.clear((host, telling));
+            self.hosts.clear(self.told(host, telling));
         }
         self.good.with(host, |last| *last = (*last).max(at));
     }
@@ -195,6 +195,11 @@ impl Tally {
     /// Returns whether no source is counted.
     pub fn is_empty(&self) -> bool {
         self.hosts.is_empty()
+    }
+
+    /// Returns what a host's failures are counted by that are told in one way.
+    fn told(&self, host: Host, telling: u8) -> u64 {
+        if telling == 0 { host } else { self.hash.hash_one((host, telling)) }
     }
 
     fn is_good(&self, host: Host, at: Timestamp) -> bool {
@@ -218,7 +223,7 @@ impl Tally {
         let Some(user) = user.filter(|user| !user.is_empty()) else { return };
         let user = &user[..user.floor_char_boundary(LONGEST_USER)];
         let (within, found) = (self.within, &mut self.found);
-        self.users.with(self.user_hash.hash_one(user), |crowd| {
+        self.users.with(self.hash.hash_one(user), |crowd| {
             crowd.add(seen, within);
             let hosts = crowd.hosts.len();
             if hosts >= SPRAY {
@@ -231,7 +236,8 @@ impl Tally {
 impl Crowd {
     /// Adds a host, and forgets those that were not seen within the span.
     fn add(&mut self, seen: Seen, within: Duration) {
-        if let Some(known) = self.hosts.iter_mut().find(|known| known.host == seen.host) {
+        let host = host_of(seen.source);
+        if let Some(known) = self.hosts.iter_mut().find(|known| host_of(known.source) == host) {
             let is_over = seen.last.since(known.last) > within;
             known.failures = if is_over { 1 } else { known.failures.saturating_add(1) };
             known.last = known.last.max(seen.last);

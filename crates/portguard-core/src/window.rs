@@ -9,33 +9,34 @@ use crate::{Timestamp, recent::Recent};
 /// Most sources that are counted at a time.
 const MOST_SOURCES: usize = 200_000;
 
-/// The last times of one source, in their order: as many as matter mostly, without a heap.
+/// The last times of one source, in their order: one fewer than are enough, mostly without a heap.
 #[derive(Clone, Debug, Default)]
-pub struct Times(SmallVec<[Timestamp; 5]>);
+pub struct Times(SmallVec<[Timestamp; 4]>);
 
 impl Times {
     /// Takes one more time, and returns whether there are `howmany` within a span then; they begin
     /// anew if so. Times may come in any order.
     pub fn hit(&mut self, at: Timestamp, howmany: usize, within: Duration) -> bool {
         let Self(times) = self;
-        let place = if times.last().is_none_or(|last| *last <= at) {
-            times.len()
-        } else {
-            times.partition_point(|known| *known <= at)
+        let (first, last) = match times[..] {
+            [first, .., last] => (first.min(at), last.max(at)),
+            [only] => (only.min(at), only.max(at)),
+            [] => (at, at),
         };
-        if times.len() < howmany {
+        let is_full = times.len() + 1 >= howmany;
+        if is_full && last.since(first) <= within {
+            times.clear();
+            return true;
+        }
+        let place =
+            if last == at { times.len() } else { times.partition_point(|known| *known <= at) };
+        if !is_full {
             times.insert(place, at);
         } else if let Some(place) = place.checked_sub(1) {
             times.copy_within(1..=place, 0);
             times[place] = at;
         }
-        let ends = times.first().zip(times.last());
-        let is_enough = times.len() == howmany
-            && ends.is_some_and(|(first, last)| last.since(*first) <= within);
-        if is_enough {
-            times.clear();
-        }
-        is_enough
+        false
     }
 }
 
@@ -150,6 +151,26 @@ mod tests {
                     since.clear();
                 }
                 prop_assert_eq!(window.hit(source(7), Timestamp::from_secs(at)), expected);
+            }
+        }
+
+        #[test]
+        fn out_of_order_the_latest_count(
+            times in prop::collection::vec(0..60_u64, 1..40), howmany in 1..7_usize, within in 1..30_u64,
+        ) {
+            let mut kept = Times::default();
+            let mut latest: Vec<u64> = Vec::new();
+            for at in times {
+                latest.push(at);
+                latest.sort_unstable();
+                let surplus = latest.len().saturating_sub(howmany);
+                latest.drain(..surplus);
+                let expected = latest.len() == howmany && latest[howmany - 1] - latest[0] <= within;
+                if expected {
+                    latest.clear();
+                }
+                let at = Timestamp::from_secs(at);
+                prop_assert_eq!(kept.hit(at, howmany, Duration::from_secs(within)), expected);
             }
         }
     }
