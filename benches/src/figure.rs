@@ -15,6 +15,8 @@ struct Row {
     unit: &'static str,
     beside: &'static str,
     other: f64,
+    /// How many times as much as a peer it has to be.
+    times: Option<f64>,
 }
 
 impl Report {
@@ -26,7 +28,7 @@ impl Report {
         limit: f64,
         unit: &'static str,
     ) {
-        self.rows.push(Row { what: what.into(), ours, unit, beside: "limit", other: limit });
+        self.rows.push(Row::new(what.into(), ours, ("limit", limit), unit));
     }
 
     /// Adds a figure, in a unit, that must not be below another.
@@ -37,7 +39,7 @@ impl Report {
         least: f64,
         unit: &'static str,
     ) {
-        self.rows.push(Row { what: what.into(), ours, unit, beside: "least", other: least });
+        self.rows.push(Row::new(what.into(), ours, ("least", least), unit));
     }
 
     /// Adds a figure, in a unit, beside that of a peer, measured in the same run.
@@ -48,7 +50,31 @@ impl Report {
         (peer, theirs): (&'static str, f64),
         unit: &'static str,
     ) {
-        self.rows.push(Row { what: what.into(), ours, unit, beside: peer, other: theirs });
+        self.rows.push(Row::new(what.into(), ours, (peer, theirs), unit));
+    }
+
+    /// Adds a figure, in a unit, that must be so many times that of a peer, measured in the same run.
+    pub(crate) fn ahead(
+        &mut self,
+        what: impl Into<String>,
+        ours: f64,
+        (times, peer, theirs): (f64, &'static str, f64),
+        unit: &'static str,
+    ) {
+        let what = format!("{}, at least x {times}", what.into());
+        let row = Row { times: Some(times), ..Row::new(what, ours, (peer, theirs), unit) };
+        self.rows.push(row);
+    }
+}
+
+impl Row {
+    fn new(
+        what: String,
+        ours: f64,
+        (beside, other): (&'static str, f64),
+        unit: &'static str,
+    ) -> Self {
+        Self { what, ours, unit, beside, other, times: None }
     }
 }
 
@@ -61,12 +87,13 @@ impl fmt::Display for Report {
         )?;
         for row in &self.rows {
             let ratio = if row.other == 0.0 { f64::NAN } else { row.ours / row.other };
-            let mark = match row.beside {
-                "limit" if row.ours > row.other => "  OVER",
-                "least" if row.ours < row.other => "  UNDER",
+            let mark = match (row.beside, row.times) {
+                ("limit", _) if row.ours > row.other => "  OVER",
+                ("least", _) if row.ours < row.other => "  UNDER",
+                (_, Some(times)) if row.ours < times * row.other => "  UNDER",
                 _ => "",
             };
-            let Row { what, ours, unit, beside, other } = row;
+            let Row { what, ours, unit, beside, other, times: _ } = row;
             writeln!(
                 f,
                 "{what:<58} {ours:>12.3} {unit:<8} {other:>12.3} {beside:<12} {ratio:>8.3}{mark}"

@@ -262,17 +262,12 @@ pub(crate) fn sshd(report: &mut Report) {
     }
     report.least("sshd's log, our rule, with windows", own.millions(), 4.0, "M/s");
     report.least("quiet log, our rule, with windows", quiet.millions(), 10.0, "M/s");
-    report.least("sshd's log, fail2ban's filter, with windows", filter.millions(), 1.75, "M/s");
+    let what = "fail2ban's filter, with windows";
     if let Some(theirs) = peers::fail2ban_regex(&log.path, FOR_SLOW_PEERS) {
-        report.peer("  beside fail2ban-regex", filter.millions(), ("f2b-regex", theirs), "M/s");
+        report.ahead(what, filter.millions(), (50.0, "f2b-regex", theirs), "M/s");
     }
     if let Some(theirs) = peers::sshguard(&log.path) {
-        report.peer(
-            "  beside sshguard's parser",
-            filter.millions(),
-            ("sshg-parser", theirs),
-            "M/s",
-        );
+        report.ahead(what, filter.millions(), (4.0, "sshg-parser", theirs), "M/s");
         report.peer("  our rule beside it", own.millions(), ("sshg-parser", theirs), "M/s");
     }
 }
@@ -335,7 +330,8 @@ pub(crate) fn packets(report: &mut Report) {
     report.least("log of packets, one thread", millions(one), 4.0, "M/s");
     report.least("log of packets, two threads beside one", millions(two), millions(one), "M/s");
     if let Some(theirs) = peers::ripgrep(&log.path, r"IPTABLES-.*SRC=(\S+).*PROTO=(\w+)") {
-        report.peer("  beside rg -c", millions(one), ("rg -c", theirs), "M/s");
+        let what = "log of packets, one thread";
+        report.ahead(what, millions(one), (1.5, "rg -c", theirs), "M/s");
     }
 }
 
