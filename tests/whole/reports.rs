@@ -99,6 +99,33 @@ fn a_script_hands_over_its_standard_input_and_operators_may_name_an_address() {
 }
 
 #[test]
+fn what_the_example_for_pam_runs_reports() {
+    let story = Story::new("");
+    let example = include_str!("../../docs/report/pam-example");
+    let program = lab::program::guard();
+    let ours = format!("{} --config {}", program.display(), story.daemon.config().display());
+    let script: String = example
+        .lines()
+        .filter_map(|line| line.strip_prefix("#     "))
+        .fold(String::new(), |script, line| {
+            script + &line.replace("/usr/local/bin/portguard", &ours) + "\n"
+        });
+    assert!(script.starts_with("#!/bin/sh\n") && script.contains(&ours), "{script}");
+    let report = |host: &str| {
+        let host = format!("PAM_RHOST={host}");
+        let words = ["env", &host, "PAM_SERVICE=door", "PAM_USER=guest", "sh", "-c", &script];
+        story.lab.guarded().attempt(words.into_iter().chain(["pam-report", "failed"])).status.code()
+    };
+    assert_eq!(report(""), Some(0));
+    for _ in 0..5 {
+        assert_eq!(report("192.0.2.7"), Some(0));
+    }
+    story.wait_for_verdict("192.0.2.7", "banned");
+    let why = story.cli(&["why", "192.0.2.7"]).stdout;
+    assert!(why.contains("report door") && why.contains("guest"), "{why}");
+}
+
+#[test]
 fn a_connection_that_goes_out_frames_nobody() {
     let story = Story::new("");
     let _server = story.lab.scanner().spawn(["nc", "-k", "-l", "-p", "8025"]);

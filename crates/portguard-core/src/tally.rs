@@ -401,13 +401,16 @@ mod tests {
     #[test]
     fn sources_and_names_without_end_take_no_memory_without_end() {
         let mut tally = tally();
-        for number in 0..300_000_u32 {
-            let source = std::net::Ipv4Addr::from_bits(number << 8).into();
+        for number in 0..2_000_000_u32 {
+            let source = std::net::Ipv6Addr::from_bits(u128::from(number) << 80).into();
             let user = number.to_string();
             let at = Timestamp::from_secs(1_000);
             let _ = tally.fail(&Failing { source, user: Some(&user), telling: 0, at }).count();
-            tally.succeed(source, at);
+            if number % 3 == 0 {
+                tally.succeed(source, at);
+            }
         }
+        assert!((1..=200_000).contains(&tally.len()), "{}", tally.len());
         assert!(tally.networks.len() <= MOST_NETWORKS && tally.users.len() <= MOST_USERS);
         assert!(tally.good.len() <= MOST_GOOD);
     }

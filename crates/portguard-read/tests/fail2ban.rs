@@ -72,6 +72,15 @@ fn options_of_the_reference_go_before_the_filters_own() {
 }
 
 #[test]
+fn an_option_says_which_section_counts() {
+    let text = "[DEFAULT]\nlogtype = file\nprefix = <lt_<logtype>/prefix>\n[lt_file]\nprefix = host \n\
+                [lt_short]\nprefix = %(lt_file/prefix)sshort \n[Definition]\nfailregex = ^<prefix>x <HOST>\n";
+    let of = |reference| load(reference, &[("a.conf", text)]).unwrap().failregex;
+    assert_eq!(of("a"), ["^hostx <HOST>"]);
+    assert_eq!(of("a[logtype=short]"), ["^hostshortx <HOST>"]);
+}
+
+#[test]
 fn what_does_not_resolve_is_named() {
     let definition = |text: &str| load("a", &[("a.conf", &format!("[Definition]\n{text}\n"))]);
     assert_eq!(load("b", &[]), Err(FilterError::Missing("b".to_owned())));

@@ -335,6 +335,36 @@ mod tests {
         assert_eq!(ids(&by_id, &lines), some(&["root", "192.0.2.0/24", "host.example"]));
     }
 
+    #[test]
+    fn a_user_may_be_named_in_several_places() {
+        let user = |regex: &str, line: &str| {
+            let mut matcher = Matcher::new(&filter(&[regex])).unwrap();
+            let clock = Clock { now: NOW, zone: TimeZone::UTC };
+            let Judgement::Failure(found) = matcher.take(b"", line, None, &clock) else {
+                panic!("{line} is no failure")
+            };
+            found.user
+        };
+        let other = "^no <HOST> as=<F-ALT_USER>\\S*</F-ALT_USER>(?: user=<F-USER>\\S+</F-USER>)?$";
+        assert_eq!(user(other, "no 192.0.2.7 as=eve user=root").as_deref(), Some("root"));
+        assert_eq!(user(other, "no 192.0.2.7 as=eve").as_deref(), Some("eve"));
+        let both = "^<F-USER>\\w+</F-USER>@<F-TUPLE_USER>\\w+</F-TUPLE_USER>(?:/<F-TUPLE_USER_2>\\w+\
+                    </F-TUPLE_USER_2>)? <HOST>$";
+        assert_eq!(user(both, "eve@here 192.0.2.7").as_deref(), Some("eve, here"));
+        assert_eq!(user(both, "eve@here/now 192.0.2.7").as_deref(), Some("eve, here, now"));
+    }
+
+    #[test]
+    fn where_lines_have_no_time_they_count_when_they_come() {
+        let none = Filter { datepattern: Some("{NONE}".into()), ..filter(&["^\\d+ no <HOST>$"]) };
+        let mut matcher = Matcher::new(&none).unwrap();
+        let clock = Clock { now: NOW, zone: TimeZone::UTC };
+        // Nothing is cut out of it, though it begins like a time.
+        let found = matcher.take(b"", "1700000000 no 192.0.2.7", None, &clock);
+        let Judgement::Failure(found) = found else { panic!("{found:?} is no failure") };
+        assert_eq!((found.who.to_string().as_str(), found.at), ("192.0.2.7", Some(NOW)));
+    }
+
     /// A filter whose lines begin with the name of their session.
     fn of_sessions() -> Filter {
         Filter {
