@@ -1,7 +1,7 @@
 //! Where control files lie: nginx from Debian's packages on the scanner's side of the cable, with a
 //! certificate of a lab's own authority, and whoever signs them with the real programs.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, time::SystemTime};
 
 use tempfile::TempDir;
 
@@ -80,9 +80,16 @@ impl FileServer {
 
     /// Puts a file where it is served.
     pub fn put(&self, name: &str, text: impl AsRef<[u8]>) {
+        self.put_of(SystemTime::now(), name, text);
+    }
+
+    /// Puts a file where it is served, as if it had been written at this time.
+    pub fn put_of(&self, time: SystemTime, name: &str, text: impl AsRef<[u8]>) {
         let path = self.home.path().join("www").join(name);
         let fresh = path.with_extension("new");
         fs::write(&fresh, text).expect("the lab's own file");
+        let file = fs::File::options().write(true).open(&fresh).expect("the lab's own file");
+        file.set_modified(time).expect("the lab's own file");
         fs::rename(fresh, path).expect("the lab's own file");
     }
 

@@ -5,6 +5,8 @@ mod answers;
 mod effects;
 mod signers;
 
+use std::time::{Duration, SystemTime};
+
 use lab::{
     FileServer, Lab,
     file_server::{HTTPS, stamped},
@@ -163,6 +165,20 @@ fn a_service_is_opened_for_one_source_and_for_some_time() {
     tale.publish(3, "close web from 10.77.0.3\n");
     tale.wait_for_serial(3);
     assert!(!tale.story.connects("10.77.0.3", GUARDED_V4, 8088));
+}
+
+#[test]
+fn two_versions_that_look_alike_to_the_server_are_told_apart() {
+    let tale = Tale::new();
+    // To nginx, a version is a second and a size; a time to come never is long ago.
+    let time = SystemTime::now() + Duration::from_secs(3_600);
+    for serial in [1, 2] {
+        let text = stamped(serial, "now", "open web\n");
+        tale.server.put("ports.txt.sig", tale.server.signature("anna", &text));
+        tale.server.put_of(time, "ports.txt", text);
+        tale.wait_for_serial(serial);
+    }
+    assert_eq!(tale.server.answers("/ports.txt", 304), 0);
 }
 
 #[test]

@@ -14,6 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use jiff::{SignedDuration, Timestamp, fmt::rfc2822::DateTimeParser};
 use rustix::fs::OFlags;
 use ureq::{
     Agent, Body,
@@ -33,6 +34,10 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 
 /// How long one answer may take in all, redirects included.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+
+/// How old a version has to be until no other can have its validators: times are whole seconds, and
+/// many servers make an `ETag` of time and size (RFC 9110, section 8.8.2.2).
+const SETTLED_AFTER: SignedDuration = SignedDuration::from_secs(2);
 
 /// How often an answer may point elsewhere.
 const MOST_REDIRECTS: usize = 5;
@@ -241,12 +246,26 @@ fn redirected(from: &Uri, location: &str) -> Result<Uri, FetchError> {
     }
 }
 
+/// Returns what tells the version of an answer; nothing for one that is so young that the next may
+/// look the same.
 fn validators(headers: &HeaderMap) -> Validators {
     let value = |name| {
         let value: Option<&HeaderValue> = headers.get(name);
         value.filter(|value| value.len() <= LONGEST_VALIDATOR).cloned()
     };
+    if is_fresh(headers) {
+        return Validators::default();
+    }
     Validators { etag: value(header::ETAG), modified: value(header::LAST_MODIFIED) }
+}
+
+/// Returns whether the file was changed just before it was sent, by the server's own clock.
+fn is_fresh(headers: &HeaderMap) -> bool {
+    let time = |name| -> Option<Timestamp> {
+        DateTimeParser::new().parse_timestamp(headers.get(name)?.as_bytes()).ok()
+    };
+    let times = time(header::LAST_MODIFIED).zip(time(header::DATE));
+    times.is_some_and(|(modified, sent)| sent.duration_since(modified) < SETTLED_AFTER)
 }
 
 fn failed(error: ureq::Error) -> FetchError {

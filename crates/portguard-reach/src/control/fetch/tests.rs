@@ -76,6 +76,24 @@ fn a_file_comes_once_and_then_only_if_it_changed() {
 }
 
 #[test]
+fn a_version_that_was_just_written_is_asked_for_again_whole() {
+    let head = |sent: &str| {
+        format!(
+            "ETag: \"one\"\r\nLast-Modified: Sat, 28 Nov 2026 19:00:00 GMT\r\n\
+             Date: Sat, 28 Nov 2026 {sent} GMT\r\n"
+        )
+    };
+    for (sent, is_known) in
+        [("18:59:59", false), ("19:00:00", false), ("19:00:01", false), ("19:00:02", true)]
+    {
+        let (url, server) = serve(vec![ok(&head(sent), b"open ssh\n")]);
+        let Ok(Fetched::New { validators, .. }) = fetched(&url) else { panic!("{sent}") };
+        server.join().unwrap();
+        assert_eq!(validators != Validators::default(), is_known, "{sent}");
+    }
+}
+
+#[test]
 fn signatures_come_with_the_file_unless_one_is_inside() {
     let missing = b"HTTP/1.1 404 No\r\nConnection: close\r\nContent-Length: 0\r\n\r\n".to_vec();
     let (url, server) = serve(vec![ok("", b"open ssh\n"), missing, ok("", b"signature")]);
