@@ -82,7 +82,7 @@ impl Fields {
             self.clone_from(other);
             return;
         }
-        let mut all = Self { names: self.names.clone(), ..Self::default() };
+        let mut all = self.names.as_ref().map_or_else(Self::default, Self::named);
         for (name, span) in &self.spans {
             if other.of(*name).is_none() {
                 all.set(*name, self.slice(span));

@@ -2,6 +2,8 @@
 
 use std::{fmt, net::IpAddr};
 
+use compact_str::CompactString;
+
 use crate::{address, fields::Fields};
 
 /// What a line is to a rule.
@@ -27,7 +29,7 @@ pub struct Sighting {
     /// When, in seconds since 1970; `None` if neither the line nor the one before it says.
     pub at: Option<i64>,
     /// The name by which it was tried.
-    pub user: Option<String>,
+    pub user: Option<CompactString>,
     /// What else the line says.
     pub fields: Fields,
 }

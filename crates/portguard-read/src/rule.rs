@@ -30,6 +30,7 @@ mod template;
 
 use std::{collections::BTreeMap, net::IpAddr};
 
+use compact_str::CompactString;
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
@@ -95,7 +96,7 @@ struct Meaning {
 /// A line on which a rule is tried, and what it must find.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Example {
-    expected: Option<(Sense, IpAddr, Option<String>)>,
+    expected: Option<(Sense, IpAddr, Option<CompactString>)>,
     line: String,
 }
 
@@ -104,7 +105,7 @@ struct Example {
 struct Hit {
     meaning: Meaning,
     address: IpAddr,
-    user: Option<String>,
+    user: Option<CompactString>,
     /// Where the time stands if not at the beginning.
     time: Option<i64>,
 }
@@ -196,7 +197,7 @@ impl Rule {
         for index in first.unwrap_or(&self.open) {
             let line = &self.lines[*index];
             if let Some(Found { address, user }) = line.template.find(text)? {
-                let user = user.map(|user| String::from_utf8_lossy(&text[user]).into_owned());
+                let user = user.map(|user| CompactString::from_utf8_lossy(&text[user]));
                 // Lines to ignore need not name anybody.
                 let address = address.unwrap_or(std::net::Ipv4Addr::UNSPECIFIED.into());
                 return Ok(Some(Hit { meaning: line.meaning, address, user, time: None }));

@@ -9,6 +9,8 @@ mod session;
 
 use std::{borrow::Cow, collections::VecDeque, net::IpAddr};
 
+use compact_str::CompactString;
+
 use crate::{
     fields::Fields,
     judgement::{Judgement, Sighting, Who},
@@ -220,7 +222,7 @@ impl Matcher {
             }
         }
         let Some(who) = id_of(known, marks) else { return Judgement::Nothing };
-        let user = known.of(marks.user).map(str::to_owned);
+        let user = known.of(marks.user).map(CompactString::new);
         let fields = std::mem::replace(known, Fields::named(&expressions.names));
         Judgement::Failure(Sighting { who, telling: 0, at, user, fields })
     }

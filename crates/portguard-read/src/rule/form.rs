@@ -173,7 +173,7 @@ fn examples(tests: &Tests) -> Result<Vec<Example>, RuleError> {
         let wrong = || RuleError::Example(text.clone());
         let (expected, line) = text.split_once(" | ").ok_or_else(wrong)?;
         let (address, user) = match expected.split_once(' ') {
-            Some((address, user)) => (address, Some(user.to_owned())),
+            Some((address, user)) => (address, Some(user.into())),
             None => (expected, None),
         };
         let address = address.parse().map_err(|_| wrong())?;

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, net::IpAddr};
 
+use compact_str::CompactString;
 use serde_json::Value;
 
 use super::template::{Template, TemplateError, TooManySteps};
@@ -34,13 +35,13 @@ impl Shape {
     pub(super) fn find(
         &self,
         object: &Value,
-    ) -> Result<Option<(Option<IpAddr>, Option<String>)>, TooManySteps> {
+    ) -> Result<Option<(Option<IpAddr>, Option<CompactString>)>, TooManySteps> {
         let (mut address, mut user) = (None, None);
         for (path, _, template) in &self.values {
             let Some(text) = value(object, path).and_then(text) else { return Ok(None) };
             let Some(found) = template.find(text.as_bytes())? else { return Ok(None) };
             address = address.or(found.address);
-            user = user.or_else(|| found.user.map(|user| text[user].to_owned()));
+            user = user.or_else(|| found.user.map(|user| CompactString::new(&text[user])));
         }
         Ok(Some((address, user)))
     }

@@ -186,7 +186,7 @@ fn told_as_json(judgement: &Judgement, number: u64) -> Option<String> {
         "at": at.map(clock::rfc3339),
         "subject": who.to_string(),
         "host": fields.get("dns").filter(|_| !is_address),
-        "user": user,
+        "user": user.as_deref(),
         "fields": fields,
     });
     Some(object.to_string())

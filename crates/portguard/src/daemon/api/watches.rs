@@ -228,7 +228,7 @@ fn shown(judgement: Judgement) -> Judged {
             verdict: verdict.to_owned(),
             at: at.map(rfc3339),
             subject: Some(sighting.who.to_string()),
-            user: sighting.user,
+            user: sighting.user.map(Into::into),
         }
     };
     let untold =
