@@ -58,6 +58,34 @@ pub(crate) fn begins(text: &[u8], with: &[u8]) -> bool {
     text.first() == Some(first) && text.starts_with(with)
 }
 
+/// The first bytes of a text, to be compared at once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Head {
+    bytes: u64,
+    /// Ones where there are bytes.
+    mask: u64,
+}
+
+impl Head {
+    /// Returns the head of a text.
+    #[inline]
+    pub(crate) fn of(text: &[u8]) -> Self {
+        if let Some(bytes) = text.first_chunk() {
+            return Self { bytes: u64::from_le_bytes(*bytes), mask: u64::MAX };
+        }
+        let (mut bytes, mut mask) = ([0; size_of::<u64>()], [0; size_of::<u64>()]);
+        bytes[..text.len()].copy_from_slice(text);
+        mask[..text.len()].fill(u8::MAX);
+        Self { bytes: u64::from_le_bytes(bytes), mask: u64::from_le_bytes(mask) }
+    }
+
+    /// Returns whether the text may begin with another one; if not, it does not.
+    #[inline]
+    pub(crate) fn begins_with(self, other: Self) -> bool {
+        self.bytes & other.mask == other.bytes
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -65,6 +93,16 @@ mod tests {
     use super::*;
 
     proptest! {
+        #[test]
+        fn a_text_begins_with_the_heads_of_its_beginnings(
+            text in "[a\0]{0,12}", other in "[a\0]{0,12}",
+        ) {
+            let (text, other) = (text.as_bytes(), other.as_bytes());
+            let may = Head::of(text).begins_with(Head::of(other));
+            prop_assert!(may || !text.starts_with(other));
+            prop_assert!(!may || text.starts_with(&other[..other.len().min(8)]) || other.ends_with(b"\0"));
+        }
+
         #[test]
         fn needles_are_found_where_they_stand(
             line in "[ ab]{0,12}", text in "[ ab]{1,3}", first in 0..14_usize, last in 0..14_usize,

@@ -28,7 +28,7 @@ mod library;
 mod message;
 mod template;
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::net::IpAddr;
 
 use compact_str::CompactString;
 use jiff::tz::TimeZone;
@@ -37,7 +37,7 @@ use serde_json::Value;
 use crate::{
     fields::Fields,
     judgement::{Judgement, Sighting, Who},
-    needle::begins,
+    needle::{Head, begins},
     stamp::Stamps,
 };
 
@@ -58,7 +58,7 @@ pub struct Rule {
     lines: Vec<Line>,
     shapes: Vec<(Meaning, Shape)>,
     /// Which of `lines` may fit a text, by its first byte.
-    by_first_byte: BTreeMap<u8, Vec<usize>>,
+    by_first_byte: Vec<Vec<usize>>,
     /// Those of `lines` that may begin with any byte.
     open: Vec<usize>,
     examples: Vec<Example>,
@@ -70,6 +70,8 @@ pub struct Rule {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Line {
     meaning: Meaning,
+    /// What texts begin with that may fit.
+    head: Head,
     template: Template,
     /// As it is written.
     text: String,
@@ -188,16 +190,20 @@ impl Rule {
         let ours = message.program.filter(|(name, _)| is_ours(name)).map(|(_, text)| text);
         // What a program of ours wrote is not read twice; what merely looks like a program's name
         // may be part of the text.
-        let whole = (ours.is_none() || self.programs.is_empty()).then_some(message.text);
+        let whole = (ours.is_none() || self.programs.is_empty()).then(|| message.whole());
         ours.into_iter().chain(whole)
     }
 
     fn find_in(&self, text: &[u8]) -> Result<Option<Hit>, template::TooManySteps> {
-        let first = text.first().and_then(|byte| self.by_first_byte.get(byte));
+        let first = text.first().map(|byte| &self.by_first_byte[usize::from(*byte)]);
+        let head = Head::of(text);
         for index in first.unwrap_or(&self.open) {
             let line = &self.lines[*index];
+            if !head.begins_with(line.head) {
+                continue;
+            }
             if let Some(Found { address, user }) = line.template.find(text)? {
-                let user = user.map(|user| CompactString::from_utf8_lossy(&text[user]));
+                let user = user.map(|user| name(&text[user]));
                 // Lines to ignore need not name anybody.
                 let address = address.unwrap_or(std::net::Ipv4Addr::UNSPECIFIED.into());
                 return Ok(Some(Hit { meaning: line.meaning, address, user, time: None }));
@@ -216,6 +222,13 @@ impl Rule {
         }
         Ok(None)
     }
+}
+
+/// Returns a name as text; what is none is replaced.
+fn name(bytes: &[u8]) -> CompactString {
+    // Whole texts are copied at once.
+    std::str::from_utf8(bytes)
+        .map_or_else(|_| CompactString::from_utf8_lossy(bytes), CompactString::new)
 }
 
 /// Returns whether a program's name is the one meant: `postfix` means `postfix/smtpd` too, and

@@ -139,7 +139,8 @@ impl Rule {
                 if template.begins_open() && !self.programs.is_empty() {
                     return Err(RuleError::Open(text));
                 }
-                self.lines.push(Line { meaning, template, text });
+                let head = template.head();
+                self.lines.push(Line { meaning, head, template, text });
             }
             Written::Json(values) => {
                 let shape = Shape::new(&values)?;
@@ -162,8 +163,7 @@ impl Rule {
             };
             (0..firsts.len()).filter(|index| fits(&firsts[*index])).collect()
         };
-        let bytes: BTreeSet<u8> = firsts.iter().flatten().flatten().copied().collect();
-        self.by_first_byte = bytes.into_iter().map(|byte| (byte, beginning(byte))).collect();
+        self.by_first_byte = (0..=u8::MAX).map(beginning).collect();
         self.open = (0..firsts.len()).filter(|index| firsts[*index].is_none()).collect();
     }
 }

@@ -6,7 +6,18 @@ pub(super) struct Message<'l> {
     /// Who wrote it, if the line says (`sshd`, `postfix/smtpd`), and the text behind that.
     pub(super) program: Option<(&'l [u8], &'l [u8])>,
     /// All that is behind the time.
-    pub(super) text: &'l [u8],
+    text: &'l [u8],
+}
+
+impl<'l> Message<'l> {
+    /// Returns all that is behind the time, and behind a priority (`auth.info: text`).
+    pub(super) fn whole(&self) -> &'l [u8] {
+        let end = memchr::memchr(b' ', self.text).unwrap_or(self.text.len());
+        match self.text[..end].strip_suffix(b":") {
+            Some(word) if is_priority(word) => &self.text[end + spaces(&self.text[end..])..],
+            _ => self.text,
+        }
+    }
 }
 
 /// How times look that lines begin with: `d` is a digit, `D` a digit or a space, `a` a letter.
@@ -34,7 +45,7 @@ pub(super) fn split(line: &[u8]) -> Message<'_> {
         return message;
     }
     let text = &line[time(line)..];
-    Message { program: program(text), text: behind_priority(text) }
+    Message { program: program(text), text }
 }
 
 /// `<13>` in front of what came over the network.
@@ -129,22 +140,15 @@ fn program(text: &[u8]) -> Option<(&[u8], &[u8])> {
     None
 }
 
-/// Returns the text behind a priority that it begins with (`auth.info: text`).
-fn behind_priority(text: &[u8]) -> &[u8] {
-    let end = memchr::memchr(b' ', text).unwrap_or(text.len());
-    match text[..end].strip_suffix(b":") {
-        Some(word) if is_priority(word) => &text[end + spaces(&text[end..])..],
-        _ => text,
-    }
-}
-
 /// Returns the name in `sshd[7]`, `wordpress(example.com)[7]`.
 fn name(word: &[u8]) -> Option<&[u8]> {
     let name = match word.strip_suffix(b"]") {
         Some(open) => &open[..memchr::memrchr(b'[', open)?],
         None => word,
     };
-    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-./()".contains(byte);
+    let is_part = |byte: &u8| {
+        byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'/' | b'(' | b')')
+    };
     let is_name = name.first().is_some_and(u8::is_ascii_alphabetic) && name.iter().all(is_part);
     is_name.then_some(name)
 }
@@ -164,7 +168,7 @@ mod tests {
         let message = split(line.as_bytes());
         let text_of = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
         let found =
-            message.program.map_or((String::new(), text_of(message.text)), |(name, text)| {
+            message.program.map_or((String::new(), text_of(message.whole())), |(name, text)| {
                 (text_of(name), text_of(text))
             });
         assert_eq!(found, (program.to_owned(), text.to_owned()), "{line}");

@@ -21,7 +21,11 @@ mod access;
 
 use std::{collections::BTreeSet, net::IpAddr, ops::Range};
 
-use crate::{address, needle::begins, sieve::joined};
+use crate::{
+    address,
+    needle::{Head, begins},
+    sieve::joined,
+};
 
 /// How many places one line may be tried at.
 const MOST_STEPS: u32 = 20_000;
@@ -116,6 +120,14 @@ impl Template {
             }
         }
         None
+    }
+
+    /// Returns what texts begin with that fit.
+    pub(super) fn head(&self) -> Head {
+        match self.parts.first() {
+            Some(Part::Text(text)) => Head::of(text),
+            _ => Head::default(),
+        }
     }
 
     /// Returns texts of which every text that fits contains one; none if there are no such texts.
