@@ -211,17 +211,16 @@ impl Matcher {
     fn completed(&mut self, at: Option<i64>) -> Judgement {
         let Self { known, sessions, expressions, .. } = self;
         let marks = &expressions.marks;
-        if known.of(marks.session).is_some() {
-            match sessions.take(known, marks, self.last_time) {
-                Standing::NoFailure => return Judgement::Nothing,
-                Standing::Failure if id_of(known, marks).is_none() => {
-                    sessions.wait_for_id(known, marks);
-                    return Judgement::Nothing;
-                }
-                Standing::Failure => {}
-            }
+        let is_of_session = known.of(marks.session).is_some();
+        if is_of_session && sessions.take(known, marks, self.last_time) == Standing::NoFailure {
+            return Judgement::Nothing;
         }
-        let Some(who) = id_of(known, marks) else { return Judgement::Nothing };
+        let Some(who) = id_of(known, marks) else {
+            if is_of_session {
+                sessions.wait_for_id(known, marks);
+            }
+            return Judgement::Nothing;
+        };
         let user = known.of(marks.user).map(CompactString::new);
         let fields = std::mem::replace(known, Fields::named(&expressions.names));
         Judgement::Failure(Sighting { who, telling: 0, at, user, fields })

@@ -73,6 +73,8 @@ pub(super) struct Run {
     pub(super) next: Option<Needle>,
     /// Whether what follows begins with something else: a byte given back would never help.
     pub(super) is_final: bool,
+    /// The byte that the next step takes, if it is final: both are one step.
+    pub(super) then: Option<u8>,
 }
 
 /// A choice.
@@ -206,8 +208,8 @@ impl Compiler {
     fn repeat(&mut self, child: &Expr, least: usize, most: usize, greedy: bool) -> Option<()> {
         if let Some((set, until)) = single(child).map(|set| (set, None)).or_else(|| tempered(child))
         {
-            let (span, next, is_final) = (Span::new(set), None, false);
-            let run = Run { span, until, least, most, greedy, next, is_final };
+            let (span, next, is_final, then) = (Span::new(set), None, false, None);
+            let run = Run { span, until, least, most, greedy, next, is_final, then };
             self.step(Step::Run(Box::new(run)))?;
             return Some(());
         }
@@ -306,9 +308,20 @@ fn single(expr: &Expr) -> Option<Set> {
 fn tempered(expr: &Expr) -> Option<(Set, Option<Needle>)> {
     let Expr::Concat(parts) = expr else { return None };
     let [Expr::LookAround(text, LookAround::LookAheadNeg), byte] = &parts[..] else { return None };
-    let Expr::Literal { val, casei: false } = text.as_ref() else { return None };
-    let text = Needle::new(val.as_bytes()).filter(|_| val.is_ascii())?;
+    let text = Needle::new(&spelled(text)?)?;
     Some((single(byte)?, Some(text)))
+}
+
+/// Returns the only ASCII text that an expression matches.
+fn spelled(expr: &Expr) -> Option<Vec<u8>> {
+    match expr {
+        Expr::Literal { val, casei: false } if val.is_ascii() => Some(val.as_bytes().to_vec()),
+        Expr::Concat(parts) => {
+            let texts: Option<Vec<_>> = parts.iter().map(spelled).collect();
+            Some(texts?.concat())
+        }
+        _ => None,
+    }
 }
 
 fn place(assertion: Assertion) -> Option<Place> {
@@ -373,8 +386,12 @@ fn finished(steps: Vec<Step>) -> Vec<Step> {
             Step::Run(run) => {
                 let follows = begins(&steps, at + 1);
                 let is_final = follows.is_some_and(|set| run.greedy && !set.meets(&run.span.set));
+                let then = match steps.get(at + 1) {
+                    Some(Step::Byte(byte)) if is_final => Some(*byte),
+                    _ => None,
+                };
                 let Step::Run(run) = &mut steps[at] else { continue };
-                (run.next, run.is_final) = (next, is_final);
+                (run.next, run.is_final, run.then) = (next, is_final, then);
             }
             Step::Split(split) => {
                 let begins = [split.first, split.second].map(|to| begins(&steps, to));

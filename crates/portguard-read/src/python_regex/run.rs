@@ -149,9 +149,12 @@ impl Program {
                 Step::Byte(byte) if text.get(*at) == Some(byte) => *at += 1,
                 Step::One(set) if text.get(*at).is_some_and(|byte| set.has(*byte)) => *at += 1,
                 Step::Text(bytes) if begins(&text[*at..], bytes) => *at += bytes.len(),
-                Step::Run(run) => match begin_run(run, text, *step, *at, room) {
-                    Some(end) => *at = end,
-                    None => return Ok(None),
+                Step::Run(run) => match (begin_run(run, text, *step, *at, room), run.then) {
+                    (Some(end), None) => *at = end,
+                    (Some(end), then) if text.get(end).copied() == then => {
+                        (*at, *step) = (end + 1, *step + 1);
+                    }
+                    _ => return Ok(None),
                 },
                 Step::Split(split) => {
                     match split.ways.of(text.get(*at)) {

@@ -209,14 +209,18 @@ impl Expression {
             }
             let Some((start, end)) = search.span(*number) else { continue };
             let value = &text[start..end];
+            if *role == Role::Plain {
+                known.set(*name, value);
+                continue;
+            }
             let before = known.of(*name).filter(|before| !before.is_empty());
             match (role, before) {
-                (Role::Plain, _) | (Role::Instead | Role::Added, None) => known.set(*name, value),
-                (Role::Instead, Some(_)) => {}
+                (_, None) => known.set(*name, value),
                 (Role::Added, Some(before)) => {
                     let both = format!("{before}, {value}");
                     known.set(*name, &both);
                 }
+                (Role::Plain | Role::Instead, Some(_)) => {}
             }
         }
     }
