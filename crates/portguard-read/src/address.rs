@@ -30,24 +30,32 @@ pub(crate) fn v4(text: &[u8]) -> Option<Ipv4Addr> {
 }
 
 fn read_v4(text: &[u8]) -> Option<(Ipv4Addr, usize)> {
-    let (mut octets, mut index) = ([0_u8; 4], 0);
-    let (mut value, mut digits) = (0_u32, 0_u32);
-    let mut at = 0;
-    while let Some(byte) = text.get(at) {
-        match byte {
-            // A leading zero means an octal number to some.
-            b'0'..=b'9' if digits > 0 && value == 0 => return None,
-            b'0'..=b'9' => {
-                value = value * 10 + u32::from(byte - b'0');
-                digits += 1;
-                octets[index] = u8::try_from(value).ok()?;
-            }
-            b'.' if index < 3 && digits > 0 => (index, value, digits) = (index + 1, 0, 0),
-            _ => break,
+    let (mut octets, mut at) = ([0; 4], 0);
+    for (index, place) in octets.iter_mut().enumerate() {
+        if index > 0 {
+            text.get(at).filter(|byte| **byte == b'.')?;
+            at += 1;
         }
-        at += 1;
+        let (octet, length) = octet(text.get(at..)?)?;
+        (*place, at) = (octet, at + length);
     }
-    (index == 3 && digits > 0).then(|| (Ipv4Addr::from(octets), at))
+    Some((Ipv4Addr::from(octets), at))
+}
+
+/// Returns the number up to 255 that a text begins with, and its length.
+fn octet(text: &[u8]) -> Option<(u8, usize)> {
+    let digit =
+        |at: usize| text.get(at).map(|byte| byte.wrapping_sub(b'0')).filter(|one| *one < 10);
+    let first = digit(0)?;
+    let Some(second) = digit(1) else { return Some((first, 1)) };
+    if first == 0 {
+        // A leading zero means an octal number to some.
+        return None;
+    }
+    let two = 10 * first + second;
+    let Some(third) = digit(2) else { return Some((two, 2)) };
+    let three = two.checked_mul(10)?.checked_add(third)?;
+    digit(3).is_none().then_some((three, 3))
 }
 
 fn read_v6(text: &[u8]) -> Option<(Ipv6Addr, usize)> {
