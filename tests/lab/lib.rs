@@ -13,6 +13,7 @@ pub mod pages;
 pub mod program;
 pub mod running;
 pub mod scan;
+pub mod servers;
 pub mod terminal;
 pub mod wiring;
 
@@ -25,6 +26,7 @@ pub use crate::{
     pages::Pages,
     running::Running,
     scan::{Answer, Finding},
+    servers::Servers,
     terminal::Terminal,
     wiring::Lab,
 };

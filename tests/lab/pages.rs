@@ -7,7 +7,7 @@ use std::{
     ffi::OsString,
     fs,
     net::{IpAddr, SocketAddr},
-    path::{Path, PathBuf},
+    path::PathBuf,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -90,7 +90,7 @@ impl Pages {
         story: &str,
         words: &[&str],
     ) -> Vec<Figure> {
-        let script = workspace().join("web-e2e/run.mjs");
+        let script = program::workspace().join("web-e2e/run.mjs");
         let url = format!("http://{ADDRESS}/");
         let fixed: [OsString; 5] =
             ["node".into(), script.into(), story.into(), url.into(), screenshots(story).into()];
@@ -213,11 +213,6 @@ fn now_millis() -> u128 {
 /// Returns where a story's pictures are kept: beside what was built, for whoever looks at them later.
 fn screenshots(story: &str) -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR")
-        .map_or_else(|| workspace().join("target"), PathBuf::from);
+        .map_or_else(|| program::workspace().join("target"), PathBuf::from);
     target.join("screenshots").join(story)
-}
-
-fn workspace() -> &'static Path {
-    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
-    tests.parent().expect("tests/ lies in the workspace")
 }

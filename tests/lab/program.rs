@@ -33,6 +33,12 @@ pub fn broken_top() -> PathBuf {
     existing(beside_the_test("portguard-broken-top"), "run `cargo build -p portguard-tests` first")
 }
 
+/// Returns the workspace's root folder.
+pub(crate) fn workspace() -> &'static Path {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
+    tests.parent().expect("tests/ lies in the workspace")
+}
+
 /// Test executables lie in `deps/`, programs one level above it.
 fn beside_the_test(name: &str) -> PathBuf {
     let test = env::current_exe().expect("a running test knows its own path");

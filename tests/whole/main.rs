@@ -31,6 +31,7 @@ mod reports;
 mod restart;
 mod roles;
 mod scan;
+mod servers;
 mod share;
 mod story;
 mod stream;

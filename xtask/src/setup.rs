@@ -1,5 +1,7 @@
 //! `cargo xtask setup`: gets what the other chores need, and only what is missing.
 
+mod server;
+
 use crate::{
     Chore,
     step::{self, StepError},
@@ -102,6 +104,7 @@ pub(crate) fn for_tests() -> Result<(), StepError> {
     packages(FOR_BUILDS)?;
     packages(FOR_TESTS)?;
     packages(FOR_BROWSING)?;
+    server::unpack_all()?;
     schemathesis()?;
     subcommands(RUNNERS)
 }
@@ -144,22 +147,26 @@ fn packages(needed: &[Packaged]) -> Result<(), StepError> {
     if missing.is_empty() {
         return Ok(());
     }
-    let is_root = step::succeeds("sh", &["-c", "test \"$(id -u)\" = 0"]);
-    if !step::is_there("apt-get") || !(is_root || step::is_there("sudo")) {
+    if !step::is_there("apt-get") || !(is_root() || step::is_there("sudo")) {
         return Err(StepError::Missing(format!(
             "the packages {} (install them as root, under the names your distribution has)",
             missing.join(", "),
         )));
     }
-    as_root(is_root, &["apt-get", "update"])?;
+    as_root(&["apt-get", "update"])?;
     let install = ["apt-get", "install", "--yes", "--no-install-recommends"];
-    as_root(is_root, &[&install, missing.as_slice()].concat())
+    as_root(&[&install, missing.as_slice()].concat())
 }
 
-fn as_root(is_root: bool, words: &[&str]) -> Result<(), StepError> {
+fn is_root() -> bool {
+    step::succeeds("sh", &["-c", "test \"$(id -u)\" = 0"])
+}
+
+/// Runs a command as root, through sudo unless this is root.
+fn as_root(words: &[&str]) -> Result<(), StepError> {
     let quietly = ["env", "DEBIAN_FRONTEND=noninteractive"];
     let words = [&quietly, words].concat();
-    if is_root { step::run(words[0], &words[1..]) } else { step::run("sudo", &words) }
+    if is_root() { step::run(words[0], &words[1..]) } else { step::run("sudo", &words) }
 }
 
 /// Returns the packages of the programs that are not there, each once.
