@@ -22,6 +22,7 @@ mod lists;
 mod nonsense;
 mod packet_log;
 mod packets;
+mod pam;
 mod pause;
 mod ports;
 mod posture;
