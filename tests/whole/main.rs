@@ -37,6 +37,7 @@ mod share;
 mod story;
 mod stream;
 mod tables;
+mod take_over;
 mod taps;
 mod top;
 mod traps;

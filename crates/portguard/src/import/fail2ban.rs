@@ -178,7 +178,7 @@ impl Fail2banImport {
         ports
     }
 
-    /// Takes over the bans that are in force.
+    /// Takes over the bans that are in force, one for each source.
     fn take_bans(&mut self, folder: &Path, now: Timestamp) {
         let beside = folder.join(DATABASE);
         let beside = Some(beside).filter(|path| path.exists());
@@ -193,10 +193,13 @@ impl Fail2banImport {
             }
         };
         let mut counts: BTreeMap<Subject, Offender> = BTreeMap::new();
+        let mut holds: BTreeMap<Subject, ListedHold> = BTreeMap::new();
         for ban in &bans {
             match ban.subject.parse::<Subject>() {
                 Ok(subject) => {
-                    self.holds.extend(hold(ban, subject, now));
+                    if let Some(hold) = hold(ban, subject, now) {
+                        keep_longer(&mut holds, hold);
+                    }
                     counts.entry(subject).and_modify(|past| merge(past, ban)).or_insert(past(ban));
                 }
                 Err(_) => self
@@ -204,6 +207,7 @@ impl Fail2banImport {
                     .push(format!("ban of `{}` in {}: no address", ban.subject, ban.jail)),
             }
         }
+        self.holds = holds.into_values().collect();
         self.offenders = counts.into_iter().collect();
         self.report.push(format!(
             "{}: {} bans in force, {} offenders",
@@ -247,6 +251,14 @@ fn hold(ban: &JailBan, subject: Subject, now: Timestamp) -> Option<ListedHold> {
         author: Author::Import,
         reason: format!("fail2ban: jail {}", ban.jail).into(),
     })
+}
+
+/// Several jails may have banned the same source: the ban that ends last is the one that counts.
+fn keep_longer(holds: &mut BTreeMap<Subject, ListedHold>, hold: ListedHold) {
+    let is_longer = holds.get(&hold.subject).is_none_or(|known| known.until < hold.until);
+    if is_longer {
+        holds.insert(hold.subject, hold);
+    }
 }
 
 fn past(ban: &JailBan) -> Offender {
