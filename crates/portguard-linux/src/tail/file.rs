@@ -3,12 +3,15 @@
 use std::{
     fs::File,
     io,
-    os::unix::fs::{FileExt as _, MetadataExt as _},
+    os::unix::fs::FileExt as _,
     path::{Path, PathBuf},
     time::{Instant, SystemTime},
 };
 
-use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::{
+    fd::AsRawFd as _,
+    fs::{CWD, FileType, Mode, OFlags, fstat, openat},
+};
 
 /// The longest line, in bytes; what is behind is left out.
 pub const LONGEST_LINE: usize = 64 << 10;
@@ -49,15 +52,19 @@ pub(super) fn open(path: &Path) -> Result<(Id, File), String> {
     if !real.starts_with(&folder) {
         return Err(format!("it leads out of its folder, to {}", real.display()));
     }
-    // A pipe would wait for its writer.
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    let file = openat(CWD, &real, flags | OFlags::NOFOLLOW, Mode::empty());
-    let file = File::from(file.map_err(|errno| io::Error::from(errno).to_string())?);
-    let metadata = file.metadata().map_err(|error| error.to_string())?;
-    if !metadata.is_file() {
+    let told = |errno| io::Error::from(errno).to_string();
+    // To open a device or a pipe may do something already: what it is is asked of its place.
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let place = openat(CWD, &real, flags, Mode::empty()).map_err(told)?;
+    let found = fstat(&place).map_err(told)?;
+    if FileType::from_raw_mode(found.st_mode) != FileType::RegularFile {
         return Err("it is no file of lines".to_owned());
     }
-    Ok(((metadata.dev(), metadata.ino()), file))
+    // Whatever is under the name meanwhile, this is that same file (proc(5), `/proc/pid/fd`).
+    let same = format!("/proc/self/fd/{}", place.as_raw_fd());
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = File::from(openat(CWD, &same, flags, Mode::empty()).map_err(told)?);
+    Ok(((found.st_dev, found.st_ino), file))
 }
 
 impl Followed {

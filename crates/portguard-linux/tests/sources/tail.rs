@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File, OpenOptions},
     io::Write as _,
-    os::unix::fs::symlink,
+    os::unix::fs::{OpenOptionsExt as _, symlink},
     path::{Path, PathBuf},
     thread,
     time::{Duration, Instant},
@@ -134,6 +134,29 @@ fn what_is_no_file_of_lines_is_named() {
     assert!(why("link").starts_with("it leads out of its folder"), "{}", why("link"));
     assert!(why("gone").starts_with("No such file"), "{}", why("gone"));
     assert_eq!((why("inside"), logs.tail.followed()), (String::new(), 1));
+}
+
+#[test]
+fn a_device_is_named_and_not_even_opened() {
+    let devices = ["/dev/zero", "/dev/null", "/dev/full", "/dev/random", "/dev/tty", "/dev/ptmx"];
+    let mut tail = Tail::open(&devices.map(str::to_owned), &[]).unwrap();
+    tail.wait(Duration::ZERO, &mut |path, _| panic!("a line of {}", path.display())).unwrap();
+    let told: Vec<_> = tail.troubles().values().map(String::as_str).collect();
+    assert_eq!((told, tail.followed()), (vec!["it is no file of lines"; devices.len()], 0));
+}
+
+#[test]
+fn a_pipe_is_left_alone_so_that_its_writer_goes_on_waiting() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let name = pipe.to_str().unwrap().to_owned();
+    let mut tail = Tail::open(&[name], &[]).unwrap();
+    tail.wait(Duration::ZERO, &mut |_, _| {}).unwrap();
+    // Who opens it to write without waiting is told that nobody reads (fifo(7)).
+    let flags = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap();
+    let opened = OpenOptions::new().write(true).custom_flags(flags).open(&pipe);
+    assert_eq!(opened.unwrap_err().raw_os_error(), Some(rustix::io::Errno::NXIO.raw_os_error()));
 }
 
 #[test]
