@@ -145,7 +145,7 @@ impl Eye {
         ];
         let counted = counted.into_iter().filter(|(count, _)| *count > 0);
         let drift = self.drift.told(clock::now());
-        counted.map(|(count, what)| format!("{count} {what}")).chain(drift).collect()
+        counted.map(|(count, what)| format!("{} {what}", so_many(count))).chain(drift).collect()
     }
 
     /// Returns what it has seen.
@@ -173,6 +173,15 @@ pub(crate) fn reasons(why: &Why) -> Vec<(&'static str, String)> {
     }
 }
 
+/// Returns a number as it is told of what strangers can make more of at will: beyond ten it changes
+/// seldom, so that the journal does not fill with it.
+pub(crate) fn so_many(count: u64) -> String {
+    match count {
+        0..=10 => count.to_string(),
+        _ => format!("{} and more", 10_u64.pow(count.ilog10())),
+    }
+}
+
 /// Returns when a failure counts: at its own time, but never in the future.
 pub(crate) fn time_of(sighting: &Sighting, now: Timestamp) -> Timestamp {
     let at = sighting.at.and_then(|at| u64::try_from(at).ok());
@@ -183,4 +192,17 @@ pub(crate) fn time_of(sighting: &Sighting, now: Timestamp) -> Timestamp {
 pub(crate) fn shown(text: &str) -> String {
     let letters = text.trim().chars();
     letters.map(|letter| if letter.is_control() { '?' } else { letter }).take(SHOWN).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_that_grow_are_told_seldom() {
+        let told = [0, 3, 10, 11, 99, 100, u64::MAX].map(so_many);
+        let expected = ["0", "3", "10", "10 and more", "10 and more", "100 and more"];
+        assert_eq!(told[..6], expected);
+        assert_eq!(told[6], "10000000000000000000 and more");
+    }
 }

@@ -23,7 +23,7 @@ use crate::{
     clock,
     config::WatchPlan,
     daemon::{inbox::Inbox, journal},
-    eye::{Drift, Eye, Names},
+    eye::{Drift, Eye, Names, so_many},
 };
 
 use self::bookmarks::{Bookmarks, Kept};
@@ -242,7 +242,7 @@ impl Watch {
     ) -> io::Result<()> {
         while !self.stop.load(Ordering::Relaxed) {
             let cut = journal.cut();
-            let cut = (cut > 0).then(|| format!("{cut} entries were longer than 1 MiB"));
+            let cut = (cut > 0).then(|| format!("{} entries were longer than 1 MiB", so_many(cut)));
             self.tell_health(cut.into_iter().collect());
             let Self { eye, inbox, bookmarks, .. } = &mut *self;
             journal.wait(WAIT, |text| {
@@ -329,7 +329,7 @@ fn shortcomings(tail: &Tail) -> Vec<String> {
         shortcomings.push("there is no such file yet".to_owned());
     }
     if tail.cut() > 0 {
-        shortcomings.push(format!("{} lines were longer than 64 KiB", tail.cut()));
+        shortcomings.push(format!("{} lines were longer than 64 KiB", so_many(tail.cut())));
     }
     shortcomings
 }
