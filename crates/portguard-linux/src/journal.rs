@@ -13,6 +13,7 @@ use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     io::Errno,
 };
+use serde_json::Value;
 
 /// What it is called.
 const PROGRAM: &str = "journalctl";
@@ -45,24 +46,21 @@ pub struct Journal {
     /// The entry that is read is too long.
     skips: bool,
     cut: u64,
+    begin: String,
 }
 
 impl Journal {
-    /// Begins to follow behind a cursor, or with the next entry that is written.
+    /// Begins to follow at a cursor, or with the next entry that is written. The entry at the cursor
+    /// itself is handed over again, if it is still there: of one that was thrown away meanwhile
+    /// `journalctl --after-cursor` would leave out the next.
     ///
     /// # Errors
-    /// When `journalctl` does not start.
+    /// When `journalctl` does not start, or there is no cursor and no entry yet.
     pub fn follow(wanted: &Wanted, cursor: Option<&str>) -> io::Result<Self> {
-        let mut command = Command::new(PROGRAM);
-        command.args(["--follow", "--all", "--quiet", "--no-pager", "--output=json"]);
-        command.arg(format!("--output-fields={FIELDS}"));
-        if let Some(folder) = &wanted.folder {
-            command.arg("--directory").arg(folder);
-        }
-        match cursor {
-            Some(cursor) => command.arg("--no-tail").arg(format!("--after-cursor={cursor}")),
-            None => command.arg("--lines=0"),
-        };
+        let begin = cursor.map_or_else(|| last(wanted), |cursor| Ok(cursor.to_owned()))?;
+        let mut command = command(wanted);
+        command.args(["--follow", "--all", "--no-tail"]);
+        command.arg(format!("--output-fields={FIELDS}")).arg(format!("--cursor={begin}"));
         command.arg("--");
         for (index, alternative) in wanted.matches.iter().enumerate() {
             if index > 0 {
@@ -70,10 +68,14 @@ impl Journal {
             }
             command.args(alternative.split_whitespace());
         }
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn()?;
         let out = child.stdout.take().expect("it was asked for");
-        Ok(Self { child, out, pending: Vec::new(), skips: false, cut: 0 })
+        Ok(Self { child, out, pending: Vec::new(), skips: false, cut: 0, begin })
+    }
+
+    /// Returns the cursor at which this begins.
+    pub fn begin(&self) -> &str {
+        &self.begin
     }
 
     /// Waits for entries, for so long at most, and hands each over as `journalctl` wrote it.
@@ -118,6 +120,26 @@ impl Journal {
             self.pending.clear();
         }
     }
+}
+
+/// Returns a command that writes entries as JSON.
+fn command(wanted: &Wanted) -> Command {
+    let mut command = Command::new(PROGRAM);
+    command.args(["--quiet", "--no-pager", "--output=json"]);
+    if let Some(folder) = &wanted.folder {
+        command.arg("--directory").arg(folder);
+    }
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    command
+}
+
+/// Returns the cursor of the last entry, whether it is wanted or not: what comes behind it is new.
+fn last(wanted: &Wanted) -> io::Result<String> {
+    // Every entry has a cursor; of its fields the shortest is asked for.
+    let output = command(wanted).args(["--lines=1", "--output-fields=_PID"]).output()?;
+    let entry: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+    let cursor = entry["__CURSOR"].as_str().map(str::to_owned);
+    cursor.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "it has no entry yet"))
 }
 
 impl Drop for Journal {

@@ -240,6 +240,11 @@ impl Watch {
         mut journal: Journal,
         cursor: &mut Option<String>,
     ) -> io::Result<()> {
+        if cursor.is_none() {
+            // A restart reads on from here, though nothing was read until then.
+            *cursor = Some(journal.begin().to_owned());
+            self.bookmarks.touch();
+        }
         while !self.stop.load(Ordering::Relaxed) {
             let cut = journal.cut();
             let cut = (cut > 0).then(|| format!("{} entries were longer than 1 MiB", so_many(cut)));
@@ -247,6 +252,9 @@ impl Watch {
             let Self { eye, inbox, bookmarks, .. } = &mut *self;
             journal.wait(WAIT, |text| {
                 let Some(entry) = journal_entry::read(text) else { return };
+                if cursor.as_ref() == Some(&entry.cursor) {
+                    return;
+                }
                 bookmarks.touch();
                 look(eye, &entry.line, Some(entry.at), inbox);
                 *cursor = Some(entry.cursor);
