@@ -37,6 +37,9 @@ const MOST_USERS: usize = 20_000;
 const MOST_GOOD: usize = 50_000;
 const GOOD_FOR: Duration = Duration::from_secs(86_400);
 
+/// Most hosts that are remembered for what they were found for last.
+const MOST_SETTLED: usize = 20_000;
+
 /// Most hosts of one crowd that are told apart; those seen longest ago go.
 const MOST_OF_CROWD: usize = 64;
 
@@ -103,6 +106,7 @@ pub struct Tally {
     users: Recent<u64, Crowd>,
     hash: RandomState,
     good: Recent<Host, Timestamp>,
+    settled: Recent<Host, Settled>,
     /// In how many ways failures were told so far.
     tellings: u8,
     /// What the last failure made.
@@ -118,6 +122,15 @@ type Network = u64;
 
 /// What stands before an IPv4 address that is counted.
 const V4: u64 = 0xffff_ffff_0000_0000;
+
+/// The failure that a host was found for.
+#[derive(Clone, Copy, Debug, Default)]
+struct Settled {
+    /// In which way it was told.
+    telling: u8,
+    /// In which others it was told since, a bit each.
+    others: u32,
+}
 
 /// Hosts that have something in common.
 #[derive(Debug, Default)]
@@ -144,6 +157,7 @@ impl Tally {
             users: Recent::new(MOST_USERS),
             hash: RandomState::default(),
             good: Recent::new(MOST_GOOD),
+            settled: Recent::new(MOST_SETTLED),
             tellings: 0,
             found: Vec::new(),
         }
@@ -159,7 +173,12 @@ impl Tally {
         let Failing { source, user, telling, at } = *failing;
         let host = host_of(source);
         self.tellings = self.tellings.max(telling.saturating_add(1));
+        if self.is_settled(host, telling) {
+            return;
+        }
         if self.hosts.hit(self.told(host, telling), at) {
+            self.forget(host);
+            self.settled.with(host, |last| *last = Settled { telling, others: 0 });
             let gently = self.is_good(host, at);
             self.found.push(Finding { source, why: Why::Often(self.howmany), gently });
             return;
@@ -181,9 +200,8 @@ impl Tally {
     /// Takes a success: its source begins anew.
     pub fn succeed(&mut self, source: IpAddr, at: Timestamp) {
         let host = host_of(source);
-        for telling in 0..self.tellings {
-            self.hosts.clear(self.told(host, telling));
-        }
+        self.forget(host);
+        self.settled.remove(&host);
         self.good.with(host, |last| *last = (*last).max(at));
     }
 
@@ -200,6 +218,26 @@ impl Tally {
     /// Returns what a host's failures are counted by that are told in one way.
     fn told(&self, host: Host, telling: u8) -> u64 {
         if telling == 0 { host } else { self.hash.hash_one((host, telling)) }
+    }
+
+    /// Forgets a host's failures, in whatever way they were told.
+    fn forget(&mut self, host: Host) {
+        for telling in 0..self.tellings {
+            self.hosts.clear(self.told(host, telling));
+        }
+    }
+
+    /// Returns whether this only tells in another way of the failure that its host was found for.
+    fn is_settled(&mut self, host: Host, telling: u8) -> bool {
+        let Some(last) = self.settled.get(&host).copied() else { return false };
+        let way = 1_u32.checked_shl(telling.into()).unwrap_or(0);
+        let is_same = telling != last.telling && way & !last.others != 0;
+        if is_same {
+            self.settled.with(host, |last| last.others |= way);
+        } else {
+            self.settled.remove(&host);
+        }
+        is_same
     }
 
     fn is_good(&self, host: Host, at: Timestamp) -> bool {
@@ -331,6 +369,24 @@ mod tests {
             }
         }
         assert_eq!(told(&mut tally, "192.0.2.7", "a", 1, 2).len(), 1);
+    }
+
+    #[test]
+    fn who_is_found_for_a_failure_is_not_found_again_for_what_else_tells_of_it() {
+        for howmany in 1..4 {
+            let mut tally = Tally::new(howmany, SPAN);
+            let found = (1..=12).filter(|attempt| {
+                // As sshd tells of an unknown user: the name, the password, the end.
+                let tellings = [1, 0, 4].into_iter();
+                let lines =
+                    tellings.map(|telling| told(&mut tally, "192.0.2.7", "a", telling, *attempt));
+                let findings: usize = lines.map(|found| found.len()).sum();
+                assert!(findings <= 1, "attempt {attempt} of {howmany}");
+                findings == 1
+            });
+            let expected = (1..=12).filter(|attempt| attempt % u64::from(howmany) == 0);
+            assert_eq!(found.collect::<Vec<u64>>(), expected.collect::<Vec<_>>());
+        }
     }
 
     #[test]
