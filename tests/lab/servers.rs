@@ -7,7 +7,12 @@ use std::{fs, os::unix::fs::symlink, path::PathBuf};
 
 use tempfile::TempDir;
 
-use crate::{host::Host, program, running::Running};
+use crate::{
+    host::Host,
+    program,
+    running::Running,
+    wiring::{GUARDED_V4, GUARDED_V6},
+};
 
 /// Where `cargo xtask setup` unpacks them.
 const UNPACKED: &str = "target/tools/servers";
@@ -21,6 +26,21 @@ const USERS: &str = "root:x:0:0::/:/bin/sh\nanna:x:1000:1000::/:/bin/sh\n";
 /// How a server becomes anna; it dies with all that it started.
 const AS_ANNA: [&str; 7] =
     ["unshare", "--user", "--map-user=1000", "--map-group=1000", "--pid", "--kill-child", "--fork"];
+
+/// Who knocks at an SSH server, and how.
+#[derive(Debug)]
+pub struct SshDoor<'a> {
+    /// The client's address.
+    pub from: &'a str,
+    /// Where the server listens.
+    pub port: u16,
+    /// As whom.
+    pub user: &'a str,
+    /// With which password.
+    pub password: &'a str,
+    /// How often it is said.
+    pub tries: u8,
+}
 
 /// The servers on a host, and the test's own files over them.
 #[derive(Debug)]
@@ -90,6 +110,33 @@ impl Servers {
             let place = format!("/{folder}");
             self.host.run(["mount", "-t", "overlay", "-o", &layers, "overlay", &place]);
         }
+    }
+
+    /// Tries to log in at an SSH server of the guarded host with the real `ssh`, with so many tries in one
+    /// connection; returns whether that was let in.
+    ///
+    /// # Panics
+    /// When the server does not even ask.
+    pub fn ssh(&self, client: &Host, door: &SshDoor<'_>) -> bool {
+        let question = "#!/bin/sh\necho \"$ANSWER\"\n";
+        let question = self.write("answer", question).display().to_string();
+        client.run(["chmod", "755", &question]);
+        let to = if door.from.contains(':') { GUARDED_V6 } else { GUARDED_V4 };
+        let whom = format!("{}@{to}", door.user);
+        let (answer, program) =
+            (format!("ANSWER={}", door.password), format!("SSH_ASKPASS={question}"));
+        let (asked, port) =
+            (format!("NumberOfPasswordPrompts={}", door.tries), door.port.to_string());
+        let line = ["env", &answer, &program, "SSH_ASKPASS_REQUIRE=force", "ssh", "-F", "none"];
+        let options = ["PreferredAuthentications=password", "StrictHostKeyChecking=no"];
+        let options = options.into_iter().chain(["UserKnownHostsFile=/dev/null", &asked]);
+        let options = options.flat_map(|option| ["-o", option]);
+        let end = ["-b", door.from, "-p", &port, &whom, "echo", "inside"];
+        let ran = client.attempt(line.into_iter().chain(options).chain(end));
+        let told = String::from_utf8_lossy(&ran.stderr);
+        let is_in = ran.stdout == b"inside\n";
+        assert!(is_in || told.contains("Permission denied"), "{}: {told}", door.from);
+        is_in
     }
 
     /// Starts a server as anna.

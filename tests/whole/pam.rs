@@ -8,7 +8,7 @@ use lab::{
     deadline::PATIENCE,
     eventually, program,
     running::Running,
-    servers::PASSWORD,
+    servers::{PASSWORD, SshDoor},
     wiring::{GUARDED_V4, GUARDED_V6},
 };
 
@@ -72,30 +72,10 @@ fn script() -> String {
     lines.fold(String::new(), |text, line| text + line + "\n")
 }
 
-/// Answers ssh's question so many times in one connection; returns whether it was let in.
-fn ssh(door: &Door, from: &str, password: &str, times: usize) -> bool {
-    let question =
-        door.files.write("answer", "#!/bin/sh\necho \"$ANSWER\"\n").display().to_string();
-    door.story.guarded(&format!("chmod 755 {question}"));
-    let asked = format!("NumberOfPasswordPrompts={times}");
-    let (port, answer) = (PORT.to_string(), format!("ANSWER={password}"));
-    let program = format!("SSH_ASKPASS={question}");
-    let to = if from.contains(':') { GUARDED_V6 } else { GUARDED_V4 };
-    let whom = format!("anna@{to}");
-    let line = ["env", &answer, &program, "SSH_ASKPASS_REQUIRE=force", "ssh", "-F", "none"];
-    let options = [
-        "PreferredAuthentications=password",
-        "StrictHostKeyChecking=no",
-        "UserKnownHostsFile=/dev/null",
-        &asked,
-    ];
-    let options = options.iter().flat_map(|option| ["-o", option]);
-    let end = ["-b", from, "-p", &port, &whom, "echo", "inside"];
-    let ran = door.story.lab.scanner().attempt(line.into_iter().chain(options).chain(end));
-    let told = String::from_utf8_lossy(&ran.stderr);
-    let is_in = ran.stdout == b"inside\n";
-    assert!(is_in || told.contains("Permission denied"), "{from}: {told}");
-    is_in
+/// Says a password so many times in one connection; returns whether that was let in.
+fn ssh(door: &Door, from: &str, password: &str, tries: u8) -> bool {
+    let knock = SshDoor { from, port: PORT, user: "anna", password, tries };
+    door.files.ssh(door.story.lab.scanner(), &knock)
 }
 
 #[test]

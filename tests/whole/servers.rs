@@ -8,7 +8,7 @@ use lab::{
     deadline::PATIENCE,
     eventually,
     running::Running,
-    servers::PASSWORD,
+    servers::{PASSWORD, SshDoor},
     wiring::{GUARDED_V4, GUARDED_V6},
 };
 
@@ -21,15 +21,21 @@ struct Server {
     /// How it is started.
     line: &'static [&'static str],
     settings: &'static str,
-    /// How it is spoken to, and where.
-    scheme: &'static str,
+    client: Client,
     port: u16,
+}
+
+/// How a server is spoken to.
+enum Client {
+    /// By curl, with this scheme.
+    Curl(&'static str),
+    Ssh,
 }
 
 const DOVECOT: Server = Server {
     rule: "dovecot",
     line: &["dovecot", "-F", "-c", "DIR/settings"],
-    scheme: "imap",
+    client: Client::Curl("imap"),
     port: 1143,
     // Nobody is made to wait; the rest lets an ordinary user run it.
     settings: "protocols = imap\n\
@@ -59,7 +65,7 @@ const DOVECOT: Server = Server {
 const PROFTPD: Server = Server {
     rule: "proftpd",
     line: &["proftpd", "--nodaemon", "--quiet", "--config", "DIR/settings"],
-    scheme: "ftp",
+    client: Client::Curl("ftp"),
     port: 2121,
     settings: "ServerType standalone\n\
                Port 2121\n\
@@ -82,7 +88,7 @@ const PROFTPD: Server = Server {
 const VSFTPD: Server = Server {
     rule: "vsftpd",
     line: &["vsftpd", "DIR/settings"],
-    scheme: "ftp",
+    client: Client::Curl("ftp"),
     port: 2121,
     settings: "listen=NO\n\
                listen_ipv6=YES\n\
@@ -102,6 +108,47 @@ const VSFTPD: Server = Server {
                seccomp_sandbox=NO\n",
 };
 
+const SSHD: Server = Server {
+    rule: "sshd",
+    line: &["/usr/sbin/sshd", "-D", "-E", "DIR/server.log", "-f", "DIR/settings"],
+    client: Client::Ssh,
+    port: 2222,
+    settings: "Port 2222\n\
+               HostKey DIR/key\n\
+               PidFile none\n\
+               StrictModes no\n\
+               UseDNS no\n\
+               UsePAM no\n\
+               PasswordAuthentication yes\n\
+               KbdInteractiveAuthentication no\n",
+};
+
+const NGINX: Server = Server {
+    rule: "nginx-error",
+    line: &["nginx", "-e", "DIR/server.log", "-p", "DIR", "-c", "DIR/settings"],
+    client: Client::Curl("http"),
+    port: 8080,
+    settings: "daemon off;\n\
+               pid DIR/run.pid;\n\
+               error_log DIR/server.log;\n\
+               events { }\n\
+               http {\n\
+                 access_log DIR/access;\n\
+                 client_body_temp_path DIR/body;\n\
+                 proxy_temp_path DIR/proxy;\n\
+                 fastcgi_temp_path DIR/fastcgi;\n\
+                 uwsgi_temp_path DIR/uwsgi;\n\
+                 scgi_temp_path DIR/scgi;\n\
+                 server {\n\
+                   listen 8080;\n\
+                   listen [::]:8080;\n\
+                   root DIR;\n\
+                   auth_basic door;\n\
+                   auth_basic_user_file DIR/users;\n\
+                 }\n\
+               }\n",
+};
+
 /// What PAM asks for at vsftpd; a failure is told at once.
 const DOOR: &str = "auth required pam_unix.so nodelay\naccount required pam_permit.so\n";
 
@@ -109,7 +156,7 @@ const DOOR: &str = "auth required pam_unix.so nodelay\naccount required pam_perm
 struct Served {
     server: Server,
     story: Story,
-    _files: Servers,
+    files: Servers,
     _running: Running,
 }
 
@@ -120,6 +167,16 @@ impl Served {
         let here = |text: &str| text.replace("DIR", &files.text(""));
         files.write("settings", &here(server.settings));
         files.write("etc/pam.d/door", DOOR);
+        lab.guarded().run([
+            "ssh-keygen",
+            "-q",
+            "-t",
+            "ed25519",
+            "-N",
+            "",
+            "-f",
+            &files.text("key"),
+        ]);
         files.lay_over();
         let configuration = here(
             "[[watch]]\nname = \"door\"\nfiles = [\"DIR/server.log\"]\nhowmany = 3\nwithin = \"1h\"\n",
@@ -131,22 +188,25 @@ impl Served {
         eventually("the server answers", PATIENCE, || {
             (story.lab.guarded().connect(None, to, SILENCE) == Answer::Open).then_some(())
         });
-        Self { server, story, _files: files, _running: running }
+        Self { server, story, files, _running: running }
     }
 
     /// Tries to log in once from an address of the scanner.
     fn log_in(&self, from: &str, user: &str, password: &str) {
+        let client = self.story.lab.scanner();
+        let scheme = match self.server.client {
+            Client::Curl(scheme) => scheme,
+            Client::Ssh => {
+                let port = self.server.port;
+                self.files.ssh(client, &SshDoor { from, port, user, password, tries: 1 });
+                return;
+            }
+        };
         let to = if from.contains(':') { GUARDED_V6 } else { GUARDED_V4 };
-        let to = SocketAddr::new(to, self.server.port);
-        let url = format!("{}://{to}/", self.server.scheme);
+        let url = format!("{scheme}://{}/", SocketAddr::new(to, self.server.port));
         let credentials = format!("{user}:{password}");
         let curl = ["curl", "--silent", "--show-error", "--max-time", "8", "--interface", from];
-        let ran = self.story.lab.scanner().attempt(curl.into_iter().chain([
-            "--list-only",
-            "--user",
-            &credentials,
-            &url,
-        ]));
+        let ran = client.attempt(curl.into_iter().chain(["--user", &credentials, &url]));
         let told = String::from_utf8_lossy(&ran.stderr);
         assert!(!told.contains("connect"), "{from}: {told}");
     }
@@ -159,21 +219,26 @@ impl Served {
     }
 }
 
+/// Fails from two addresses.
+fn check_failures(served: &Served) {
+    for stranger in ["10.77.0.3", "fd77::3"] {
+        served.fail(stranger, 3);
+        served.story.wait_for_verdict(stranger, "banned");
+    }
+    let why = served.story.cli(&["why", "10.77.0.3"]).stdout;
+    assert!(why.contains("user=anna"), "{why}");
+}
+
 /// Fails, gets in and fails again from one address, and only fails from others.
 fn check(server: Server) {
     let served = Served::start(server);
     served.fail("10.77.0.2", 2);
     served.log_in("10.77.0.2", "anna", PASSWORD);
     served.fail("10.77.0.2", 2);
-    for stranger in ["10.77.0.3", "fd77::3"] {
-        served.fail(stranger, 3);
-        served.story.wait_for_verdict(stranger, "banned");
-    }
+    check_failures(&served);
     assert_eq!(served.story.verdict("10.77.0.2"), "none", "a log-in forgives what was before");
     served.fail("10.77.0.2", 1);
     served.story.wait_for_verdict("10.77.0.2", "throttled");
-    let why = served.story.cli(&["why", "10.77.0.3"]).stdout;
-    assert!(why.contains("user=anna"), "{why}");
 }
 
 #[test]
@@ -189,4 +254,14 @@ fn log_ins_at_a_real_proftpd() {
 #[test]
 fn log_ins_at_a_real_vsftpd() {
     check(VSFTPD);
+}
+
+#[test]
+fn log_ins_at_a_real_sshd() {
+    check(SSHD);
+}
+
+#[test]
+fn log_ins_at_a_real_nginx() {
+    check_failures(&Served::start(NGINX));
 }
