@@ -102,10 +102,14 @@ mod tests {
     }
 
     #[test]
-    fn every_rule_has_an_example_of_what_it_finds() {
+    fn every_rule_has_an_example_of_what_it_finds_and_of_what_it_must_not() {
         for name in NAMES {
             let rule = built_in(name).unwrap().unwrap();
-            assert!(rule.examples.iter().any(|example| example.expected.is_some()), "{name}");
+            for is_found in [true, false] {
+                let examples = &rule.examples;
+                let has_one = examples.iter().any(|one| one.expected.is_some() == is_found);
+                assert!(has_one, "{name}: found {is_found}");
+            }
             assert!(!rule.about.is_empty(), "{name}");
         }
     }
