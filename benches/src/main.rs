@@ -17,6 +17,7 @@ mod record;
 mod remote;
 mod scan;
 mod single;
+mod strangers;
 mod taps;
 mod web;
 mod worker;
@@ -36,7 +37,7 @@ fn main() {
     }
     let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|word| name.contains(word));
     let mut report = Report::default();
-    let groups: [(&str, Measure); 26] = [
+    let groups: [(&str, Measure); 27] = [
         ("single", single::bans),
         ("burst", single::burst),
         ("networks", single::networks),
@@ -56,6 +57,7 @@ fn main() {
         ("filters", logs::filters),
         ("packets", logs::packets),
         ("latency", logs::latency),
+        ("strangers", strangers::sources),
         ("captures", captures::captures),
         ("taps", taps::taps),
         ("knock opening", knock::opening),

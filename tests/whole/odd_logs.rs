@@ -28,12 +28,9 @@ fn what_is_no_log_degrades_its_own_watch_only() {
     let ours = ours.into_iter().chain(out).map(|(name, why)| (place(name), why));
     let cases: Vec<_> =
         DEVICES.iter().map(|path| ((*path).to_owned(), no_file)).chain(ours).collect();
-    let more: String = cases
-        .iter()
-        .map(|(path, _)| {
-            format!("[[watch]]\nname = \"{path}\"\nfiles = [\"{path}\"]\nrule = \"door\"\n")
-        })
-        .collect();
+    let more = cases.iter().fold(String::new(), |text, (path, _)| {
+        text + &format!("[[watch]]\nname = \"{path}\"\nfiles = [\"{path}\"]\nrule = \"door\"\n")
+    });
     let logs = log_ins(&more);
     for (path, why) in &cases {
         let name = format!("watch {path}");

@@ -1,4 +1,4 @@
-//! The example for PAM of `docs/report`, word for word and with the real pam_exec, behind real servers:
+//! The example for PAM of `docs/report`, word for word and with the real `pam_exec`, behind real servers:
 //! who fails there is banned by the address that the server has from the kernel, who gets in is forgiven.
 
 use std::net::SocketAddr;

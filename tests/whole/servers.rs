@@ -231,14 +231,14 @@ fn check_failures(served: &Served) {
 
 /// Fails, gets in and fails again from one address, and only fails from others.
 fn check(server: Server) {
-    let served = Served::start(server);
-    served.fail("10.77.0.2", 2);
-    served.log_in("10.77.0.2", "anna", PASSWORD);
-    served.fail("10.77.0.2", 2);
-    check_failures(&served);
-    assert_eq!(served.story.verdict("10.77.0.2"), "none", "a log-in forgives what was before");
-    served.fail("10.77.0.2", 1);
-    served.story.wait_for_verdict("10.77.0.2", "throttled");
+    let door = Served::start(server);
+    door.fail("10.77.0.2", 2);
+    door.log_in("10.77.0.2", "anna", PASSWORD);
+    door.fail("10.77.0.2", 2);
+    check_failures(&door);
+    assert_eq!(door.story.verdict("10.77.0.2"), "none", "a log-in forgives what was before");
+    door.fail("10.77.0.2", 1);
+    door.story.wait_for_verdict("10.77.0.2", "throttled");
 }
 
 #[test]
