@@ -65,5 +65,6 @@ fn lines(first: u32) -> String {
 }
 
 fn failed(user: &str, source: &str) -> String {
-    format!("host sshd[7]: Failed password for {user} from {source} port 4242 ssh2\n")
+    let at = "2026-11-20T10:00:00Z";
+    format!("{at} host sshd[7]: Failed password for {user} from {source} port 4242 ssh2\n")
 }
