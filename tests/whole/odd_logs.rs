@@ -10,6 +10,9 @@ use crate::{
     watches::{line, log_ins},
 };
 
+/// How many sources fail once each, in networks of their own: two million.
+const SOURCES: u32 = 31 << 16;
+
 /// Devices that give bytes without end, none, or wait for somebody.
 const DEVICES: [&str; 6] =
     ["/dev/zero", "/dev/null", "/dev/full", "/dev/random", "/dev/tty", "/dev/ptmx"];
@@ -109,19 +112,16 @@ fn resident(story: &Story) -> u64 {
 #[test]
 fn sources_without_end_take_no_memory_without_end() {
     let logs = log_ins("");
-    let mut text = String::new();
-    // More than are counted at a time, none of them a neighbour of another.
-    for number in 0..250_000_u32 {
-        let (high, low) = (number >> 16, number & 0xffff);
-        text.push_str(&line(
-            "refused",
-            &format!("u{number}"),
-            &format!("2001:{high:x}:{low:x}::1"),
-        ));
+    // Many times more than are counted at a time, none of them a neighbour of another.
+    for high in 0..SOURCES >> 16 {
+        let text = (0..1_u32 << 16).fold(String::new(), |text, low| {
+            let source = format!("2001:{high:x}:{low:x}::1");
+            text + "2026-11-20T10:00:00Z " + &line("refused", &format!("u{high}-{low}"), &source)
+        });
+        logs.append(&[text]);
     }
-    logs.append(&[text]);
     logs.append(&vec![line("refused", "root", "203.0.113.9"); 3]);
-    let patience = PATIENCE * 6;
+    let patience = PATIENCE * 10;
     eventually("the last source to be banned", patience, || {
         (logs.story.verdict("203.0.113.9") == "banned").then_some(())
     });
