@@ -112,6 +112,15 @@ impl Servers {
         }
     }
 
+    /// Returns the setting that keeps an OpenSSH from turning sources away by itself, as it does from 9.8
+    /// on; nothing for one that does not know it.
+    pub fn without_penalties(&self) -> &'static str {
+        let asked = self.host.attempt(["/usr/sbin/sshd", "-t", "-o", "PerSourcePenalties=no"]);
+        let is_unknown =
+            String::from_utf8_lossy(&asked.stderr).contains("Bad configuration option");
+        if is_unknown { "" } else { "PerSourcePenalties no\n" }
+    }
+
     /// Tries to log in at an SSH server of the guarded host with the real `ssh`, with so many tries in one
     /// connection; returns whether that was let in.
     ///

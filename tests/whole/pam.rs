@@ -87,6 +87,7 @@ fn who_fails_at_a_real_sshd_is_banned_through_pam_and_a_login_clears() {
         "Port {PORT}\nHostKey {key}\nPidFile none\nStrictModes no\nUseDNS no\nUsePAM yes\n\
          PasswordAuthentication yes\nKbdInteractiveAuthentication no\n"
     );
+    let settings = settings + door.files.without_penalties();
     let settings = door.files.write("settings", &settings).display().to_string();
     let _sshd = door.serve(&["/usr/sbin/sshd", "-D", "-e", "-f", &settings]);
     assert!(!ssh(&door, "10.77.0.2", "wrong", 3));

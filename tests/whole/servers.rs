@@ -165,7 +165,11 @@ impl Served {
         let lab = Lab::new();
         let files = Servers::of(lab.guarded());
         let here = |text: &str| text.replace("DIR", &files.text(""));
-        files.write("settings", &here(server.settings));
+        let more = match server.client {
+            Client::Curl(_) => "",
+            Client::Ssh => files.without_penalties(),
+        };
+        files.write("settings", &(here(server.settings) + more));
         files.write("etc/pam.d/door", DOOR);
         lab.guarded().run([
             "ssh-keygen",
