@@ -1,5 +1,7 @@
 //! Dumps and notifications over netlink families that answer a question with a list of messages.
 
+pub(crate) mod wire;
+
 use std::{io, os::fd::AsFd as _, time::Duration};
 
 use netlink_packet_core::{

@@ -1,10 +1,11 @@
-//! Netlink messages as bytes: a writer for requests and a reader for what the kernel sends.
+//! Messages of `nf_tables` as bytes: a writer for requests, and what is theirs alone in answers.
 //!
 //! The typed `nf_tables` messages of `netlink-packet-netfilter` know neither DESTROYSETELEM, objects
-//! nor the counter inside an element, so headers and attributes are written and read here, with the
-//! bounds-checked iterators of `netlink-packet-core`. Pure; bytes that make no sense end the reading.
+//! nor the counter inside an element, so headers and attributes are written and read as bytes. Pure.
 
-use netlink_packet_core::{NLA_F_NESTED, NetlinkBuffer, NlasIterator};
+use netlink_packet_core::NLA_F_NESTED;
+
+pub(super) use crate::netlink::wire::{Message, attribute, attributes, messages, u32_be, u64_be};
 
 /// `NFPROTO_INET`: the family of tables that see IPv4 and IPv6.
 pub(super) const INET: u8 = 1;
@@ -38,9 +39,6 @@ pub(super) mod kind {
     /// Like `DEL_ELEMENT`, but an absent element is no error. Linux 6.3.
     pub(in super::super) const DESTROY_ELEMENT: u8 = 30;
 }
-
-/// Bytes of `struct nlmsghdr`.
-const HEADER_LENGTH: usize = 16;
 
 /// The attribute that names the table, the same in tables, chains, rules, sets, elements, objects.
 pub(super) const TABLE_NAME: u16 = 1;
@@ -140,39 +138,10 @@ impl Writer {
     }
 }
 
-/// One message of the kernel.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Message<'bytes> {
-    pub(super) netlink_type: u16,
-    pub(super) flags: u16,
-    pub(super) sequence: u32,
-    /// Who asked for the change that a notification tells of.
-    pub(super) port_id: u32,
-    payload: &'bytes [u8],
-}
-
-impl<'bytes> Message<'bytes> {
+impl Message<'_> {
     /// Returns the `nf_tables` type (see [`kind`]), `None` for a message of another subsystem.
     pub(super) fn kind(&self) -> Option<u8> {
-        let [high, low] = self.netlink_type.to_be_bytes();
-        (u16::from(high) == SUBSYSTEM).then_some(low)
-    }
-
-    /// Returns the error number of an answer, 0 for an acknowledgement.
-    pub(super) fn error_number(&self) -> Option<i32> {
-        self.payload.first_chunk().map(|bytes| i32::from_ne_bytes(*bytes).wrapping_neg())
-    }
-
-    pub(super) fn family(&self) -> Option<u8> {
-        self.payload.first().copied()
-    }
-
-    pub(super) fn attributes(&self) -> impl Iterator<Item = (u16, &'bytes [u8])> + use<'bytes> {
-        attributes(self.payload.get(4..).unwrap_or_default())
-    }
-
-    pub(super) fn attribute(&self, kind: u16) -> Option<&'bytes [u8]> {
-        self.attributes().find(|(found, _)| *found == kind).map(|(_, value)| value)
+        self.kind_of(SUBSYSTEM)
     }
 
     /// Returns whether the message is about the inet table of this name.
@@ -181,49 +150,9 @@ impl<'bytes> Message<'bytes> {
     }
 }
 
-/// Returns the messages of one datagram.
-pub(super) fn messages(datagram: &[u8]) -> impl Iterator<Item = Message<'_>> {
-    let mut rest = datagram;
-    std::iter::from_fn(move || {
-        let buffer = NetlinkBuffer::new_checked(rest).ok()?;
-        let length = usize::try_from(buffer.length()).ok()?;
-        let message = Message {
-            netlink_type: buffer.message_type(),
-            flags: buffer.flags(),
-            sequence: buffer.sequence_number(),
-            port_id: buffer.port_number(),
-            payload: rest.get(HEADER_LENGTH..length)?,
-        };
-        rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
-        Some(message)
-    })
-}
-
-/// Returns the attributes written one after another in `bytes`: kind without flags, and value.
-pub(super) fn attributes(bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
-    NlasIterator::new(bytes).map_while(|read| {
-        let attribute = read.ok()?;
-        let (kind, length) = (attribute.kind(), usize::from(attribute.length()));
-        Some((kind, attribute.into_inner().get(4..length)?))
-    })
-}
-
-/// Returns the first attribute of this kind in `bytes`.
-pub(super) fn attribute(bytes: &[u8], kind: u16) -> Option<&[u8]> {
-    attributes(bytes).find(|(found, _)| *found == kind).map(|(_, value)| value)
-}
-
 /// Returns a text attribute without its terminating zero.
 pub(super) fn text(value: &[u8]) -> Option<&str> {
     std::str::from_utf8(value.strip_suffix(&[0]).unwrap_or(value)).ok()
-}
-
-pub(super) fn u32_be(value: &[u8]) -> Option<u32> {
-    value.try_into().ok().map(u32::from_be_bytes)
-}
-
-pub(super) fn u64_be(value: &[u8]) -> Option<u64> {
-    value.try_into().ok().map(u64::from_be_bytes)
 }
 
 #[cfg(test)]
