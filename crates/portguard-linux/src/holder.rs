@@ -65,6 +65,14 @@ pub fn connections() -> io::Result<Vec<Held>> {
     sockets(Protocol::Tcp, &StateFlags::ESTABLISHED)
 }
 
+/// Returns every UDP socket, connected or not.
+///
+/// # Errors
+/// When the kernel does not answer.
+pub fn datagram_sockets() -> io::Result<Vec<Held>> {
+    sockets(Protocol::Udp, &StateFlags::all())
+}
+
 /// Returns the process that keeps `address` and `port` from being bound, if it can be named.
 pub fn holder_of(port: Port, address: IpAddr) -> Option<Holder> {
     let in_the_way = |sockets: Vec<Held>| {

@@ -12,30 +12,55 @@ use netlink_packet_route::{
     route::{RouteAddress, RouteAttribute, RouteMessage, RouteVia},
 };
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
+use portguard_core::Subject;
 
 use crate::netlink;
 
 pub use session::ssh_peers;
+
+/// The addresses of this host, and what is on its links.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Attached {
+    /// Its own addresses.
+    pub addresses: BTreeSet<IpAddr>,
+    /// Addresses that mean everybody on a link (IPv4 alone has them).
+    pub broadcasts: BTreeSet<IpAddr>,
+    /// The networks that its addresses are in.
+    pub networks: Vec<Subject>,
+}
 
 /// Returns every address of this host.
 ///
 /// # Errors
 /// When the kernel does not answer.
 pub fn own_addresses() -> io::Result<BTreeSet<IpAddr>> {
+    attached().map(|attached| attached.addresses)
+}
+
+/// Returns every address of this host, with the networks that these are in.
+///
+/// # Errors
+/// When the kernel does not answer.
+pub fn attached() -> io::Result<Attached> {
     let request = RouteNetlinkMessage::GetAddress(AddressMessage::default());
-    let mut found = BTreeSet::new();
+    let mut found = Attached::default();
     for message in netlink::dump(NETLINK_ROUTE, &request)? {
-        let RouteNetlinkMessage::NewAddress(address) = message else { continue };
-        // On a point-to-point link `Address` is the other end and `Local` is ours.
-        let local = address.attributes.iter().find_map(|attribute| match attribute {
-            AddressAttribute::Local(local) => Some(*local),
-            _ => None,
-        });
-        let whole = address.attributes.iter().find_map(|attribute| match attribute {
-            AddressAttribute::Address(whole) => Some(*whole),
-            _ => None,
-        });
-        found.extend(local.or(whole));
+        let RouteNetlinkMessage::NewAddress(message) = message else { continue };
+        let (mut local, mut whole) = (None, None);
+        for attribute in &message.attributes {
+            match attribute {
+                // On a point-to-point link `Address` is the other end and `Local` is ours.
+                AddressAttribute::Local(address) => local = Some(*address),
+                AddressAttribute::Address(address) => whole = Some(*address),
+                AddressAttribute::Broadcast(address) => {
+                    found.broadcasts.insert(IpAddr::V4(*address));
+                }
+                _ => {}
+            }
+        }
+        found.addresses.extend(local.or(whole));
+        let network = |address| Subject::containing(address, message.header.prefix_len);
+        found.networks.extend(whole.or(local).map(network));
     }
     Ok(found)
 }

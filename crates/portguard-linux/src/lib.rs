@@ -3,10 +3,12 @@
 //! Everything here is told what to do and reports what is; nothing decides.
 
 pub mod connection;
+pub mod conntrack;
 pub mod credentials;
 pub mod forwarded;
 pub mod holder;
 pub mod host;
+pub mod inhabitant;
 pub mod interface;
 pub mod journal;
 pub mod listener;

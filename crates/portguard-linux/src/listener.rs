@@ -24,6 +24,8 @@ use self::{
     scan::{Scan, Socket},
 };
 
+pub(crate) use self::owner::process;
+
 /// How often the socket counts are looked at while a port waits for it ...
 const LOOK_EVERY: Duration = Duration::from_millis(80);
 

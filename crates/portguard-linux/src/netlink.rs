@@ -60,7 +60,8 @@ where
     }
 }
 
-fn connected(protocol: isize) -> io::Result<Socket> {
+/// Returns a socket of this netlink protocol that is connected with the kernel.
+pub(crate) fn connected(protocol: isize) -> io::Result<Socket> {
     let mut socket = Socket::new(protocol)?;
     socket.bind_auto()?;
     socket.connect(&SocketAddr::new(0, 0))?;

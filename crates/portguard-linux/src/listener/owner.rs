@@ -49,12 +49,16 @@ impl Owners {
     /// Returns the owner of a socket with the user that its process runs as. Of several processes
     /// the newest: a session's own process came after the one that accepts.
     pub(super) fn with_own_user(&self, inode: u32) -> Option<Owner> {
-        let pid = *self.0.get(&inode)?.last()?;
-        let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-        let ids = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
-        let user = ids.split_whitespace().nth(1)?.parse().ok()?;
-        owner_of(pid, unnamed(user).user)
+        process(*self.0.get(&inode)?.last()?)
     }
+}
+
+/// Returns what is known of a process as an owner, with the user that it runs as; `None` if it is gone.
+pub(crate) fn process(pid: u32) -> Option<Owner> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let ids = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
+    let user = ids.split_whitespace().nth(1)?.parse().ok()?;
+    owner_of(pid, unnamed(user).user)
 }
 
 /// Returns an owner of whom only the user is known.
