@@ -78,42 +78,54 @@ export interface ConfigText {
   text: string;
 }
 
-/** A TCP connection. */
+/** A connection. */
 export interface Connection {
-  /** `in`: the peer asked for it; `out`: this host did. */
+  /** `peer` or `local`: which end asked for it. */
+  asked_by: string;
+  /** The container. */
+  container?: string | null;
+  /** `in`: the peer asked for it; `out`: this host did; `forwarded`: it goes through this host. */
   direction: string;
   /** The program's file. */
   exe?: string | null;
-  /** Address and port of this host. */
+  /** Address and port of this host, of a forwarded one those of the machine behind it. Without a port where the protocol has none. */
   local: string;
+  /** What the peer sees in place of `local`, where this host translates addresses. */
+  outside?: string | null;
   /** Address and port of the peer. */
   peer: string;
-  /** The process id, if a process has it. */
+  /** The process id, if a process of this host has it; of a forwarded one that of the container's first process. */
   pid?: number | null;
   /** The command name; empty if unknown. */
   process: string;
-  /** Bytes that came. */
-  received: number;
+  /** `tcp`, `udp`, ..., or the protocol's number. */
+  protocol: string;
+  /** Who the peer really is, where this host translates its address. */
+  real_peer?: string | null;
+  /** Bytes that came: of a TCP connection of this host what was said, otherwise whole packets; left out where they are not counted. */
+  received?: number | null;
   /** For how long, in seconds. */
   seconds: number;
-  /** Bytes that the peer has taken. */
-  sent: number;
-  /** Since when it is known. */
+  /** Bytes that went, and that the peer has taken if it is a TCP connection of this host. */
+  sent?: number | null;
+  /** Since when it is known, or when it began if the kernel keeps that. */
   since: string;
-  /** How far it is (`established`, `syn-sent`). */
+  /** How far it is (`established`, `syn-sent`); of a protocol without states `unreplied`, `replied` or `assured` (there is a stream of packets both ways). */
   state: string;
   /** The systemd unit. */
   unit?: string | null;
-  /** The user. */
+  /** The user; empty if unknown. */
   user: string;
 }
 
-/** The connections of this host. */
+/** The connections of this host, and those that it forwards. */
 export interface Connections {
   /** Those that began last first. */
   items: Connection[];
   /** How many more there are. */
   more: number;
+  /** What the kernel tracks: forwarded connections, and those of other protocols than TCP, are known from there alone. */
+  tracking: Tracking;
 }
 
 /** One direction of an interface. */
@@ -1020,6 +1032,20 @@ export interface Top {
   ports_blocked: Ranked[];
   /** Whose packets were turned away most often, the worst first. */
   sources: Ranked[];
+}
+
+/** What the kernel's connection tracking tells. */
+export interface Tracking {
+  /** Whether it counts bytes (`net.netfilter.nf_conntrack_acct`). */
+  counts_bytes: boolean;
+  /** Whether it keeps when connections began (`net.netfilter.nf_conntrack_timestamp`). */
+  keeps_times: boolean;
+  /** How many it can track; packets of further ones are lost. */
+  most: number;
+  /** How many connections it tracks, those of this host with itself among them. */
+  tracked: number;
+  /** Why nothing of it is among the connections. */
+  trouble?: string | null;
 }
 
 /** A trap and its catch. */

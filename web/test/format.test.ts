@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { addressOf, bytes, countdown, distance, endpoint, many, span, sum, withMoments } from "../src/lib/format";
+import { addressOf, bytes, countdown, distance, endpoint, many, portOf, span, sum, withMoments } from "../src/lib/format";
 
 test("lengths of time have their two largest units", () => {
   expect([0, 59, 60, 3_661, 90_000, 31_536_000].map(span)).toEqual(["0 s", "59 s", "1 min", "1 h 1 min", "1 d 1 h", "1 y"]);
@@ -31,6 +31,7 @@ test("numbers carry their units", () => {
 test("addresses and ports are written and read together", () => {
   for (const [address, port, text] of [["192.0.2.7", 22, "192.0.2.7:22"], ["2001:db8::7", 22, "[2001:db8::7]:22"]] as const) {
     expect(endpoint(address, port)).toBe(text);
-    expect(addressOf(text)).toBe(address);
+    expect([addressOf(text), portOf(text)]).toEqual([address, String(port)]);
+    expect([addressOf(address), portOf(address)]).toEqual([address, undefined]);
   }
 });

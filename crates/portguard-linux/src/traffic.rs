@@ -1,6 +1,10 @@
 //! TCP connections as the kernel has them now, and what came through each interface.
 
-use std::{collections::BTreeSet, fs, io, net::SocketAddr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs, io,
+    net::SocketAddr,
+};
 
 use netlink_packet_sock_diag::inet::{ExtensionFlags, InetResponse, StateFlags, nlas::Nla};
 use portguard_core::{Owner, Protocol};
@@ -21,10 +25,8 @@ pub struct Conversation {
     pub state: &'static str,
     /// Whether this host asked for it.
     pub is_outbound: bool,
-    /// Bytes that came, and bytes that the peer has taken.
-    pub received: u64,
-    /// See there.
-    pub sent: u64,
+    /// Bytes that came, and bytes that the peer has taken; `None` of one that is over.
+    pub bytes: Option<(u64, u64)>,
     /// The socket's inode number; 0 if no process has it.
     pub inode: u64,
     /// The user that it belongs to, by number.
@@ -92,23 +94,21 @@ fn conversation(socket: &InetResponse) -> Conversation {
         Nla::TcpInfo(info) => Some((number(info, RECEIVED)?, number(info, ACKED)?)),
         _ => None,
     });
-    let (received, sent) = bytes.unwrap_or_default();
     Conversation {
         cookie: u64::from_ne_bytes(id.cookie),
         local: SocketAddr::new(id.source_address.to_canonical(), id.source_port),
         peer: SocketAddr::new(id.destination_address.to_canonical(), id.destination_port),
         state: STATES.get(usize::from(header.state)).copied().unwrap_or(STATES[0]),
         is_outbound: true,
-        received,
-        sent,
+        bytes,
         inode: u64::from(header.inode),
         user: header.uid,
     }
 }
 
-/// Returns the owners of connections by their inode numbers; those that can not be told are left out.
-pub fn owners(of: &[Conversation]) -> std::collections::BTreeMap<u64, Owner> {
-    owners_of(of.iter().map(|one| one.inode).filter(|inode| *inode != 0))
+/// Returns the owners of sockets by their inode numbers; those that can not be told are left out.
+pub fn owners(inodes: impl Iterator<Item = u64>) -> BTreeMap<u64, Owner> {
+    owners_of(inodes.filter(|inode| *inode != 0))
 }
 
 /// What came and went through an interface since it is there.

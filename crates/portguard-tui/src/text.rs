@@ -1,5 +1,7 @@
 //! Texts of others made harmless, and figures in the words of the command line. Pure.
 
+use std::net::{IpAddr, SocketAddr};
+
 use unicode_width::UnicodeWidthChar as _;
 
 /// Returns a text that a terminal shows as it is: what would act on the terminal, or would not be
@@ -152,11 +154,20 @@ pub(crate) fn end_point(address: &str, port: Option<u16>) -> String {
     }
 }
 
-/// Returns the address of an end point (`192.0.2.1:22`, `[2001:db8::1]:22`).
+/// Returns the address of an end point (`192.0.2.1:22`, `[2001:db8::1]:22`, `192.0.2.1`).
 pub(crate) fn address_of(end_point: &str) -> Option<String> {
-    let (address, _) = end_point.rsplit_once(':')?;
-    let address = address.trim_start_matches('[').trim_end_matches(']');
-    address.parse::<std::net::IpAddr>().ok().map(|address| address.to_string())
+    let alone = || end_point.parse::<IpAddr>().ok();
+    let address = end_point.parse::<SocketAddr>().map(|end| end.ip()).ok().or_else(alone)?;
+    Some(address.to_string())
+}
+
+/// Returns an end of a connection, and in brackets what is in its place on the other side of a
+/// translation.
+pub fn translated(end: &str, elsewhere: Option<&str>) -> String {
+    match elsewhere {
+        Some(elsewhere) => format!("{end} ({elsewhere})"),
+        None => end.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -200,6 +211,7 @@ mod tests {
         assert_eq!(second("1970-01-02T00:00:01.5Z"), Some(86_401));
         assert_eq!(clock(86_400 + 3_661), "01:01:01");
         assert_eq!(address_of("[2001:db8::1]:22").as_deref(), Some("2001:db8::1"));
+        assert_eq!(address_of("2001:db8::1").as_deref(), Some("2001:db8::1"));
         assert_eq!(address_of("nonsense"), None);
     }
 }

@@ -186,8 +186,9 @@ pub(crate) enum Command {
     },
     /// Show decisions about packets: turned away, and new connections let in.
     Log(LogArgs),
-    /// Show the TCP connections with other hosts: who has them, how much went through, since when.
-    Connections,
+    /// Show the connections with other hosts, and those that this host forwards: who has them, how
+    /// much went through, since when. Translated addresses are in brackets.
+    Connections(traffic::ConnectionsArgs),
     /// Show what came and went through each network interface, and what was dropped.
     Interfaces,
     /// Show who listens where and what can be reached from outside, and why.

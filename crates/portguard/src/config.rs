@@ -37,7 +37,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::exit::{Failed, Turn};
 
-pub(crate) use anomaly::{AnomalyPlan, FanoutPlan};
+pub(crate) use anomaly::{AnomalyPlan, FanoutPlan, protocol_name};
 pub(crate) use check::{Surroundings, unchangeable};
 pub(crate) use guarding::OnExit;
 pub(crate) use knock::{KNOCK_GROUP, KnockPlan};

@@ -73,7 +73,7 @@ fn run(global: &Global, command: Command) -> Result<ExitCode, Failed> {
         Command::List { what, sort } => ask::list(&client()?, global, what, sort)?,
         Command::Accept { id } => proposals::accept(&client()?, global, id)?,
         Command::Dismiss { id } => proposals::dismiss(&client()?, global, id)?,
-        Command::Connections => traffic::connections(&client()?, global)?,
+        Command::Connections(args) => traffic::connections(&client()?, global, &args)?,
         Command::Interfaces => traffic::interfaces(&client()?, global)?,
         Command::Check { subject } => {
             let held = ask::check(&client()?, global, subject)?;

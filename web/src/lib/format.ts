@@ -95,8 +95,17 @@ export function endpoint(address: string, port: number | null | undefined): stri
   return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
-/** Splits `ADDRESS:PORT` or `[ADDRESS]:PORT`. */
+/** Returns the address of `ADDRESS:PORT`, `[ADDRESS]:PORT` or `ADDRESS`. */
 export function addressOf(text: string): string {
-  const match = /^\[?(.+?)\]?:(\d+)$/.exec(text);
-  return match?.[1] ?? text;
+  return split(text)[0];
+}
+
+/** Returns the port of `ADDRESS:PORT` or `[ADDRESS]:PORT`. */
+export function portOf(text: string): string | undefined {
+  return split(text)[1];
+}
+
+function split(text: string): [address: string, port?: string] {
+  const match = /^(?:\[(.+)\]|([^:]+)):(\d+)$/.exec(text);
+  return match ? [match[1] ?? match[2] ?? text, match[3]] : [text];
 }

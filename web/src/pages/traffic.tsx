@@ -1,19 +1,19 @@
 // Packets as they are decided about, connections, anomalies with the rules that they propose, interfaces.
-import { useState } from "preact/hooks";
-import type { Connection, Connections, Entry, Interface, Proposal } from "../api.gen";
+import type { Entry, Interface, Proposal } from "../api.gen";
 import { ask } from "../lib/api";
-import { addressOf, bytes, count, many, span } from "../lib/format";
+import { bytes, count, many, span } from "../lib/format";
 import { link, place, refine } from "../lib/route";
 import { useMayOrder } from "../lib/session";
 import { useResource } from "../lib/resource";
 import { useStore } from "../lib/store";
 import { askFirst } from "../ui/Dialog";
+import { Connections } from "../ui/Connections";
 import { Entries } from "../ui/Entries";
 import { Icon } from "../ui/Icon";
 import { askHold, settle } from "../ui/order";
 import { Packets } from "../ui/Packets";
 import { Card, Chip, Empty, Ends, Head, Subject, Tabs, Time, Trouble, type Tone } from "../ui/part";
-import { type Column, Find, Table } from "../ui/Table";
+import { type Column, Table } from "../ui/Table";
 
 const TABS = [
   ["packets", "Packets"],
@@ -38,95 +38,11 @@ export function Traffic() {
       </Head>
       <Tabs label="Kinds of traffic" at={tab} tabs={TABS.map(([key, title]) => [key, title, link("traffic", key === "packets" ? {} : { show: key })])} />
       {tab === "packets" && <Packets />}
-      {tab === "connections" && <ConnectionTable />}
+      {tab === "connections" && <Connections />}
       {tab === "anomalies" && <Anomalies />}
       {tab === "interfaces" && <Interfaces />}
     </>
   );
-}
-
-/** So many rows are drawn at most; the filter finds the others. */
-const ROWS = 200;
-
-function ConnectionTable() {
-  const { query } = useStore(place);
-  const find = query.get("find") ?? "";
-  const mayOrder = useMayOrder();
-  const [paused, setPaused] = useState(false);
-  const { value, problem, busy, renew } = useResource<Connections>((signal) => ask("GET /v1/connections", { signal }), [], paused ? {} : { every: 2 });
-  const found = value?.items.filter((one) => matches(one, find)) ?? [];
-  const columns: Column<Connection>[] = [
-    {
-      key: "direction",
-      title: "Way",
-      cell: (one) => (
-        <Chip tone="calm" sign={one.direction === "in" ? "down" : "up"}>
-          {one.direction}
-        </Chip>
-      ),
-    },
-    { key: "peer", title: "Peer", kind: "name", cell: (one) => <Subject name={addressOf(one.peer)} /> },
-    { key: "peer-port", title: "Its port", numeric: true, cell: (one) => <code>{one.peer.split(":").at(-1)}</code> },
-    { key: "local", title: "Here", kind: "name", cell: (one) => <code>{one.local}</code> },
-    { key: "state", title: "State", cell: (one) => one.state },
-    {
-      key: "process",
-      title: "Process",
-      cell: (one) => (
-        <>
-          {one.process || <span class="faint">unknown</span>} {one.pid && <span class="faint">{one.pid}</span>}
-          <span class="block faint">{[one.unit, one.user].filter(Boolean).join(", ")}</span>
-        </>
-      ),
-    },
-    {
-      key: "bytes",
-      title: "Came / went",
-      numeric: true,
-      cell: (one) => (
-        <>
-          {bytes(one.received)} / {bytes(one.sent)}
-        </>
-      ),
-    },
-    { key: "since", title: "For", cell: (one) => <span title={one.since}>{span(one.seconds)}</span> },
-    ...(mayOrder
-      ? [
-          {
-            key: "actions",
-            title: "",
-            kind: "actions",
-            cell: (one: Connection) => (
-              <button type="button" class="small" onClick={() => askHold({ subjects: [addressOf(one.peer)] })}>
-                Ban…<span class="unseen"> {addressOf(one.peer)}</span>
-              </button>
-            ),
-          },
-        ]
-      : []),
-  ];
-  return (
-    <div class="card flush">
-      <div class="toolbar">
-        <Find value={find} change={(text) => refine({ find: text })} label="Find a connection" placeholder="Address, port, process, unit…" />
-        <button type="button" aria-pressed={paused} onClick={() => setPaused(!paused)}>
-          <Icon sign={paused ? "play" : "pause"} />
-          {paused ? "Go on" : "Pause"}
-        </button>
-      </div>
-      <Trouble problem={problem} retry={renew} />
-      {value && found.length === 0 && <Empty title={find ? `No connection contains “${find}”.` : "No connection with another host."} />}
-      {found.length > 0 && (
-        <Table caption="Connections" columns={columns} rows={found.slice(0, ROWS)} keyOf={(one) => `${one.local} ${one.peer}`} busy={busy && !value} />
-      )}
-      {value && found.length + value.more > ROWS && <p class="muted padded">{many(found.length + value.more - ROWS, "more", "more")}; the filter finds them among the first {count(value.items.length)}.</p>}
-    </div>
-  );
-}
-
-function matches(one: Connection, find: string): boolean {
-  const texts = [one.peer, one.local, one.process, one.unit, one.user, one.state, one.direction];
-  return texts.some((text) => text?.toLowerCase().includes(find.toLowerCase()));
 }
 
 const SEVERITIES: [name: string, tone: Tone][] = [

@@ -175,15 +175,21 @@ fn packet_decision(one: &Packet) -> About {
 }
 
 fn connection(one: &Connection) -> About {
-    let mut about = About { subject: text::address_of(&one.peer), ..About::default() };
+    let peer = one.real_peer.as_ref().unwrap_or(&one.peer);
+    let mut about = About { subject: text::address_of(peer), ..About::default() };
     about.say("peer", Some(&one.peer));
+    about.say("real peer", one.real_peer.as_ref());
     about.say("local", Some(&one.local));
+    about.say("outside", one.outside.as_ref());
     about.say("direction", Some(&one.direction));
+    about.say("asked by", Some(&one.asked_by));
+    about.say("protocol", Some(&one.protocol));
     about.say("state", Some(&one.state));
     about.say("process", Some(&one.process));
     about.say("pid", one.pid.map(|pid| pid.to_string()).as_ref());
     about.say("program", one.exe.as_ref());
     about.say("unit", one.unit.as_ref());
+    about.say("container", one.container.as_ref());
     about.say("user", Some(&one.user));
     about.say("since", Some(&one.since));
     about

@@ -30,16 +30,21 @@ pub(super) fn rule(packet: &Packet) -> String {
 
 pub(super) fn connection(one: &Connection) -> (String, Vec<Cell>) {
     let process = one.pid.map(|pid| format!("{} ({pid})", one.process));
+    let bytes = |count: Option<u64>| match count {
+        Some(count) => Cell::ranked(text::size(count), count),
+        None => Cell::ranked(text::dash(None), 0),
+    };
     let cells = vec![
         Cell::text(&one.direction),
-        Cell::text(&one.peer),
-        Cell::text(&one.local),
+        Cell::text(&one.protocol),
+        Cell::text(text::translated(&one.peer, one.real_peer.as_deref())),
+        Cell::text(text::translated(&one.local, one.outside.as_deref())),
         Cell::text(&one.state),
         Cell::text(text::dash(process.as_deref())),
         Cell::text(&one.user),
-        Cell::ranked(text::size(one.received), one.received),
-        Cell::ranked(text::size(one.sent), one.sent),
+        bytes(one.received),
+        bytes(one.sent),
         Cell::ranked(text::span(Some(one.seconds)), one.seconds),
     ];
-    (format!("{} {}", one.local, one.peer), cells)
+    (format!("{} {} {}", one.protocol, one.local, one.peer), cells)
 }

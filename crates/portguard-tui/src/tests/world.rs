@@ -73,10 +73,7 @@ pub(super) fn told(names: &Names) -> Vec<(Ask, Value)> {
         ),
         (
             Ask::Connections,
-            json!({"more": 0, "items": [{"direction": "in",
-            "local": "10.0.0.1:443", "peer": format!("{subject}:50123"), "state": "established",
-            "pid": 812, "process": word, "user": "www-data", "received": 20_480,
-            "sent": number, "since": at, "seconds": 93}]}),
+            connections(names),
         ),
         (Ask::Why(subject.to_owned()), why(names)),
         (Ask::History, history(number)),
@@ -161,6 +158,24 @@ fn knocks(names: &Names) -> Value {
         "keys": [{"name": "anna", "services": ["ssh", word], "taken": 2},
             {"name": "bert", "services": [], "taken": 0}],
         "last": [knock("anna", "ssh", None), knock("bert", "", Some("it was here before"))]})
+}
+
+/// Returns a connection of this host, one through it, and one without ports.
+fn connections(names: &Names) -> Value {
+    let Names { word, subject, number, at } = *names;
+    let served = json!({"direction": "in", "asked_by": "peer", "protocol": "tcp",
+        "local": "10.0.0.1:443", "peer": format!("{subject}:50123"), "state": "established",
+        "pid": 812, "process": word, "user": "www-data", "received": 20_480, "sent": number,
+        "since": at, "seconds": 93});
+    let forwarded = json!({"direction": "forwarded", "asked_by": "peer", "protocol": "udp",
+        "local": "172.17.0.2:53", "outside": "10.0.0.1:5353", "peer": "172.17.0.1:40000",
+        "real_peer": format!("{subject}:50124"), "state": "replied", "process": "", "user": "",
+        "since": at, "seconds": 7});
+    let ping = json!({"direction": "out", "asked_by": "local", "protocol": "icmp",
+        "local": "10.0.0.1", "peer": subject, "state": "unreplied", "process": "", "user": "",
+        "received": 0, "sent": 84, "since": at, "seconds": 1});
+    json!({"more": 0, "items": [served, forwarded, ping], "tracking": {"counts_bytes": true,
+        "keeps_times": false, "tracked": number, "most": 262_144}})
 }
 
 /// Returns who is held, and who misbehaved.

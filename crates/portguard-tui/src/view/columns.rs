@@ -91,6 +91,7 @@ const PACKETS: &[Column] = &[
 
 const CONNECTIONS: &[Column] = &[
     text("DIR", 3, 0),
+    text("PROTO", 5, 4),
     text("PEER", 15, 0),
     text("LOCAL", 12, 3),
     text("STATE", 6, 5),

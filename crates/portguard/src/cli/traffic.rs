@@ -1,43 +1,110 @@
 //! Connections and interfaces as text.
 
-use portguard_api::traffic::{Connections, Counts, Interface};
-use portguard_tui::size;
+use std::net::SocketAddr;
+
+use clap::{Args, ValueEnum};
+use portguard_api::traffic::{Connection, Connections, Counts, Interface};
+use portguard_core::Subject;
+use portguard_tui::{size, translated};
 
 use crate::exit::Failed;
 
 use super::{Global, client::Client, show};
 
-/// Shows the connections with other hosts.
-pub(crate) fn connections(client: &Client, global: &Global) -> Result<(), Failed> {
-    let all: Connections = client.get("/v1/connections")?;
+/// Which connections are shown.
+#[derive(Debug, Args)]
+pub(crate) struct ConnectionsArgs {
+    /// Only those that go this way.
+    #[arg(long, value_enum, value_name = "D")]
+    pub(crate) direction: Option<Way>,
+    /// Only those of this protocol (`tcp`, `udp`, `icmp`, `sctp`, ..., or a number).
+    #[arg(long, value_name = "P")]
+    pub(crate) protocol: Option<String>,
+    /// Only those with an end at this address or in this network.
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) subject: Option<Subject>,
+}
+
+impl ConnectionsArgs {
+    fn wants(&self, one: &Connection) -> bool {
+        let is_of = |subject: &Subject| {
+            let ends = [&one.local, &one.peer].into_iter();
+            let mut ends = ends.chain(&one.outside).chain(&one.real_peer);
+            ends.any(|end| address(end).is_some_and(|address| subject.covers(&address)))
+        };
+        self.direction.is_none_or(|direction| one.direction == direction.word())
+            && self.protocol.as_ref().is_none_or(|protocol| one.protocol == *protocol)
+            && self.subject.as_ref().is_none_or(is_of)
+    }
+}
+
+/// Which way a connection goes.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Way {
+    /// To this host.
+    In,
+    /// From this host.
+    Out,
+    /// Through this host.
+    Forwarded,
+}
+
+impl Way {
+    /// Returns how the daemon says it.
+    pub(crate) fn word(self) -> String {
+        format!("{self:?}").to_lowercase()
+    }
+}
+
+/// Shows the connections with other hosts, and those through this one.
+pub(crate) fn connections(
+    client: &Client,
+    global: &Global,
+    args: &ConnectionsArgs,
+) -> Result<(), Failed> {
+    let mut all: Connections = client.get("/v1/connections")?;
+    all.items.retain(|one| args.wants(one));
     if global.json {
         return show::json(&all);
     }
-    let rows = all.items.iter().map(|one| {
-        let process = match one.pid {
-            Some(pid) => format!("{} ({pid})", one.process),
-            None => "-".to_owned(),
-        };
-        vec![
-            one.direction.clone(),
-            one.local.clone(),
-            one.peer.clone(),
-            one.state.clone(),
-            process,
-            one.unit.clone().unwrap_or_else(|| "-".to_owned()),
-            one.user.clone(),
-            size(one.received),
-            size(one.sent),
-            show::left(Some(one.seconds)),
-        ]
-    });
-    let heads =
-        ["DIR", "LOCAL", "PEER", "STATE", "PROCESS", "UNIT", "USER", "RECEIVED", "SENT", "AGE"];
-    show::print(&show::table(&heads, rows.collect()))?;
+    let rows = all.items.iter().map(row).collect();
+    let heads = [
+        "DIR", "PROTO", "LOCAL", "PEER", "STATE", "PROCESS", "UNIT", "USER", "RECEIVED", "SENT",
+        "AGE",
+    ];
+    show::print(&show::table(&heads, rows))?;
     if all.more > 0 {
         eprintln!("and {} more", all.more);
     }
+    if let Some(trouble) = &all.tracking.trouble {
+        eprintln!("only TCP connections of this host itself are known: {trouble}");
+    }
     Ok(())
+}
+
+fn row(one: &Connection) -> Vec<String> {
+    let dash = || "-".to_owned();
+    let process = one.pid.map(|pid| format!("{} ({pid})", one.process));
+    vec![
+        one.direction.clone(),
+        one.protocol.clone(),
+        translated(&one.local, one.outside.as_deref()),
+        translated(&one.peer, one.real_peer.as_deref()),
+        one.state.clone(),
+        process.unwrap_or_else(dash),
+        one.unit.clone().or(one.container.clone()).unwrap_or_else(dash),
+        if one.user.is_empty() { dash() } else { one.user.clone() },
+        one.received.map_or_else(dash, size),
+        one.sent.map_or_else(dash, size),
+        show::left(Some(one.seconds)),
+    ]
+}
+
+/// Returns the address of an end, with or without a port.
+fn address(end: &str) -> Option<Subject> {
+    let alone = || end.parse().ok();
+    let address = end.parse().map(|end: SocketAddr| end.ip()).ok().or_else(alone)?;
+    Some(Subject::address(address))
 }
 
 /// Shows what came and went through each interface.

@@ -368,6 +368,12 @@ pub(super) fn protocol_number(name: &str) -> Option<u8> {
     named.map(|(_, number)| *number).or_else(|| name.parse().ok())
 }
 
+/// Returns a protocol's name, or its number if it has none here.
+pub(crate) fn protocol_name(number: u8) -> String {
+    let named = PROTOCOLS.iter().find(|(_, known)| *known == number);
+    named.map_or_else(|| number.to_string(), |(name, _)| (*name).to_owned())
+}
+
 /// Returns the names that protocols have here.
 pub(super) fn protocol_names() -> String {
     PROTOCOLS.map(|(name, _)| name).join(", ")

@@ -1,20 +1,23 @@
 //! Connections and interfaces.
 
+use std::{net::SocketAddr, sync::Arc};
+
 use axum::{Json, extract::State};
 use portguard_api::{
     Problem,
-    traffic::{Connection, Connections, Counts, Interface},
+    traffic::{Connection, Connections, Counts, Interface, Tracking},
 };
-use portguard_linux::traffic::{self, Conversation};
+use portguard_linux::traffic;
 
 use crate::{
     clock::{self, rfc3339},
-    daemon::source::connections::Known,
+    config::protocol_name,
+    daemon::source::connections::{Asker, Direction, Listed, Row},
 };
 
 use super::{Desk, answer::Failure, role::MayRead};
 
-/// The TCP connections with other hosts.
+/// The connections with other hosts, and those through this one.
 #[utoipa::path(get, path = "/v1/connections", responses((status = 200, body = Connections), (status = 403, body = Problem)))]
 pub(super) async fn connections(
     _: MayRead,
@@ -23,8 +26,16 @@ pub(super) async fn connections(
     let connections = desk.connections.clone();
     let listed = tokio::task::spawn_blocking(move || connections.list_anew()).await;
     let listed = listed.map_err(|error| Failure::unavailable(&error))?;
-    let (known, more) = listed.map_err(|error| Failure::unavailable(&error))?;
-    Ok(Json(Connections { items: known.into_iter().map(connection).collect(), more }))
+    let Listed { rows, more, settings, trouble } =
+        listed.map_err(|error| Failure::unavailable(&error))?;
+    let tracking = Tracking {
+        trouble,
+        counts_bytes: settings.counts_bytes,
+        keeps_times: settings.keeps_times,
+        tracked: settings.tracked,
+        most: settings.most,
+    };
+    Ok(Json(Connections { items: rows.into_iter().map(connection).collect(), more, tracking }))
 }
 
 /// What came and went through each interface.
@@ -45,24 +56,50 @@ pub(super) async fn interfaces(_: MayRead) -> Result<Json<Vec<Interface>>, Failu
     Ok(Json(interfaces.into_iter().map(shown).collect()))
 }
 
-fn connection(known: Known) -> Connection {
-    let Known { conversation, since, owner } = known;
-    let Conversation { local, peer, state, is_outbound, received, sent, user, .. } = conversation;
-    let text = |one: &std::sync::Arc<str>| one.to_string();
+fn connection(row: Row) -> Connection {
+    let Row { ends, direction, asker, outside, real_peer, state, bytes, since, owner, user } = row;
+    let text = |one: &Arc<str>| one.to_string();
+    let number = user.map(|user| user.to_string()).unwrap_or_default();
+    let (received, sent) = bytes.unzip();
     let owner = owner.as_ref();
     Connection {
-        direction: if is_outbound { "out" } else { "in" }.to_owned(),
-        local: local.to_string(),
-        peer: peer.to_string(),
+        direction: direction_word(direction).to_owned(),
+        asked_by: asker_word(asker).to_owned(),
+        protocol: protocol_name(ends.protocol),
+        local: end_point(ends.local),
+        peer: end_point(ends.peer),
+        outside: outside.map(end_point),
+        real_peer: real_peer.map(end_point),
         state: state.to_owned(),
         pid: owner.and_then(|owner| owner.pid),
         process: owner.map(|owner| text(&owner.name)).unwrap_or_default(),
         exe: owner.and_then(|owner| owner.exe.as_ref()).map(text),
         unit: owner.and_then(|owner| owner.unit.as_ref()).map(text),
-        user: owner.map_or_else(|| user.to_string(), |owner| text(&owner.user)),
+        container: owner.and_then(|owner| owner.container.as_ref()).map(text),
+        user: owner.map_or(number, |owner| text(&owner.user)),
         received,
         sent,
         since: rfc3339(since),
         seconds: clock::now().since(since).as_secs(),
     }
+}
+
+fn direction_word(direction: Direction) -> &'static str {
+    match direction {
+        Direction::In => "in",
+        Direction::Out => "out",
+        Direction::Forwarded => "forwarded",
+    }
+}
+
+fn asker_word(asker: Asker) -> &'static str {
+    match asker {
+        Asker::Local => "local",
+        Asker::Peer => "peer",
+    }
+}
+
+/// Returns an end as text; one of a protocol without ports is an address alone.
+fn end_point(end: SocketAddr) -> String {
+    if end.port() == 0 { end.ip().to_string() } else { end.to_string() }
 }
