@@ -44,6 +44,11 @@ export async function story(browser) {
   await from("10.77.0.7").getByText("httpd").waitFor();
   await page.getByLabel("Find a connection").fill("nothing like it");
   await page.getByText("No connection contains “nothing like it”.").waitFor();
+  // What has no socket is known from the kernel's connection tracking.
+  await onScanner("ping -i 0.5 -w 60 -I 10.77.0.5 10.77.0.1 >/dev/null 2>&1 &");
+  await page.getByLabel("Find a connection").fill("icmp");
+  await from("10.77.0.5").getByText("replied", { exact: true }).waitFor();
+  await page.getByText(/^The kernel tracks \d+ of at most/).waitFor();
   await page.getByLabel("Find a connection").fill("10.77.0.7");
   await from("10.77.0.7").waitFor();
   await browser.shoot("connections");
