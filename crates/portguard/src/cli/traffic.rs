@@ -33,7 +33,10 @@ impl ConnectionsArgs {
             ends.any(|end| address(end).is_some_and(|address| subject.covers(&address)))
         };
         self.direction.is_none_or(|direction| one.direction == direction.word())
-            && self.protocol.as_ref().is_none_or(|protocol| one.protocol == *protocol)
+            && self
+                .protocol
+                .as_ref()
+                .is_none_or(|protocol| one.protocol.eq_ignore_ascii_case(protocol))
             && self.subject.as_ref().is_none_or(is_of)
     }
 }

@@ -87,25 +87,25 @@ impl Tracking {
         reading
     }
 
-    /// Lets go of what nobody asks for any more.
+    /// Lets go of what nobody asks for any more. Waits for nobody who is reading.
     pub(super) fn forget(&self) {
-        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        last.take_if(|last| last.asked.elapsed() > FORGOTTEN_AFTER);
+        if let Ok(mut last) = self.0.try_lock() {
+            last.take_if(|last| last.asked.elapsed() > FORGOTTEN_AFTER);
+        }
     }
 }
 
 impl Reading {
     fn new(before: &Self, sockets: &BTreeSet<Ends>) -> Self {
-        let mut reading = Self { settings: conntrack::settings(), ..Self::default() };
-        match reading.fill(before, sockets) {
-            Ok(()) => {
-                reading.find_owners(&before.owners);
-                reading.find_inhabitants();
-            }
-            Err(error) => {
-                reading.trouble = Some(format!("connection tracking can not be read: {error}"));
-            }
+        let settings = conntrack::settings();
+        let mut reading = Self { settings, ..Self::default() };
+        if let Err(error) = reading.fill(before, sockets) {
+            // What came before the error would look like all.
+            let trouble = format!("connection tracking can not be read: {error}");
+            return Self { settings, trouble: Some(trouble), ..Self::default() };
         }
+        reading.find_owners(&before.owners);
+        reading.find_inhabitants();
         reading
     }
 
