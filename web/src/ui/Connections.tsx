@@ -55,7 +55,6 @@ const COLUMNS: Column<Connection>[] = [
       </Chip>
     ),
   },
-  { key: "protocol", title: "Protocol", cell: (one) => one.protocol },
   {
     key: "peer",
     title: "Peer",
@@ -79,7 +78,15 @@ const COLUMNS: Column<Connection>[] = [
       </>
     ),
   },
-  { key: "state", title: "State", cell: (one) => one.state },
+  {
+    key: "state",
+    title: "State",
+    cell: (one) => (
+      <>
+        <span class="faint">{one.protocol}</span> <span>{one.state}</span>
+      </>
+    ),
+  },
   {
     key: "process",
     title: "Process",
