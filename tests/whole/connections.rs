@@ -1,7 +1,7 @@
 //! Connections with other hosts and through this one, their processes, and processes that ask for too
 //! many.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use lab::{
     Forgery, Host, Kind, Lab,
@@ -219,6 +219,14 @@ fn interfaces_are_counted() {
     assert!(story.cli(&["interfaces"]).stdout.contains("DROPPED"));
 }
 
+/// Waits for the journal's line of an anomaly.
+fn anomaly(story: &Story, limit: Duration) -> Value {
+    eventually("an anomaly", limit, || {
+        let events = story.json(&["events"]);
+        events.as_array().unwrap().iter().find(|one| one["kind"] == "anomaly").cloned()
+    })
+}
+
 #[test]
 fn a_process_that_asks_many_peers_is_told_of() {
     let story = Story::new("[anomaly]\nprocess_fanout = { connections = 5, within = '10m' }\n");
@@ -227,11 +235,7 @@ fn a_process_that_asks_many_peers_is_told_of() {
     let scan =
         ["nmap", "-n", "-Pn", "-sT", "-T3", "-p", "1-200", "--max-retries", "9", "10.77.0.77"];
     let _scan = story.lab.guarded().spawn(scan);
-    // While nothing comes or goes, the daemon looks every ten seconds only.
-    let told = eventually("an anomaly", 3 * PATIENCE, || {
-        let events = story.json(&["events"]);
-        events.as_array().unwrap().iter().find(|one| one["kind"] == "anomaly").cloned()
-    });
+    let told = anomaly(&story, PATIENCE);
     assert_eq!(
         (&told["text"], &told["level"]),
         (&"anomaly process_fanout".into(), &"warning".into())
@@ -241,4 +245,17 @@ fn a_process_that_asks_many_peers_is_told_of() {
     assert!(is("process", "nmap") && is("user", "root") && is("severity", "medium"), "{told}");
     let program = pairs.iter().find(|pair| pair[0] == "program").expect("its executable");
     assert!(program[1].as_str().unwrap().ends_with("/nmap"), "{told}");
+}
+
+#[test]
+fn a_process_whose_connections_are_short_is_told_of() {
+    let story = Story::new("[anomaly]\nprocess_fanout = { connections = 4, within = '10m' }\n");
+    let _everywhere = story.lab.scanner().serve("0.0.0.0:7000".parse().unwrap());
+    let hops = "for turn in {1..100}; do for host in {2..9}; do \
+                exec 3<>/dev/tcp/10.77.0.$host/7000; read -t 0.3 <&3; exec 3>&-; done; done";
+    let _worm = story.lab.guarded().spawn(["bash", "-c", hops]);
+    let told = anomaly(&story, 3 * PATIENCE);
+    let pairs = told["evidence"].as_array().unwrap();
+    let is = |name: &str, value: &str| pairs.iter().any(|pair| pair[0] == name && pair[1] == value);
+    assert!(is("process", "bash") && is("peers", "4") && is("ports", "7000"), "{told}");
 }

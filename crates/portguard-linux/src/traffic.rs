@@ -2,8 +2,10 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs, io,
+    fs::{self, File},
+    io,
     net::SocketAddr,
+    os::unix::fs::FileExt as _,
 };
 
 use netlink_packet_sock_diag::inet::{ExtensionFlags, InetResponse, StateFlags, nlas::Nla};
@@ -111,6 +113,43 @@ pub fn owners(inodes: impl Iterator<Item = u64>) -> BTreeMap<u64, Owner> {
     owners_of(inodes.filter(|inode| *inode != 0))
 }
 
+/// Tells cheaply whether this host asked for TCP connections: the kernel counts them.
+#[derive(Debug)]
+pub struct Asked(File);
+
+impl Asked {
+    /// Opens the counters of this network namespace.
+    ///
+    /// # Errors
+    /// When `/proc` is not there.
+    pub fn open() -> io::Result<Self> {
+        File::open("/proc/thread-self/net/snmp").map(Self)
+    }
+
+    /// Returns how many TCP connections were asked for since the namespace is there, those of this
+    /// host with itself among them (`ActiveOpens`, RFC 4022). Costs some 16 us.
+    ///
+    /// # Errors
+    /// When the kernel does not tell.
+    pub fn count(&self) -> io::Result<u64> {
+        let mut text = [0; SNMP];
+        let length = self.0.read_at(&mut text, 0)?;
+        let text = str::from_utf8(&text[..length]).unwrap_or_default();
+        active_opens(text).ok_or_else(|| io::ErrorKind::InvalidData.into())
+    }
+}
+
+/// Room for `/proc/net/snmp`, which has about 1,500 letters.
+const SNMP: usize = 4_096;
+
+/// Returns the counter of a text in which a line of names stands above a line of numbers.
+fn active_opens(text: &str) -> Option<u64> {
+    let mut lines = text.lines().filter_map(|line| line.strip_prefix("Tcp: "));
+    let (names, numbers) = (lines.next()?, lines.next()?);
+    let at = names.split(' ').position(|name| name == "ActiveOpens")?;
+    numbers.split(' ').nth(at)?.parse().ok()
+}
+
 /// What came and went through an interface since it is there.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Interface {
@@ -158,6 +197,19 @@ fn interface(line: &str) -> Option<Interface> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn connections_that_are_asked_for_are_counted() {
+        let text = "Ip: Forwarding DefaultTTL\nIp: 1 64\nTcp: RtoMin MaxConn ActiveOpens\n\
+                    Tcp: 200 -1 42\nUdp: InDatagrams\nUdp: 7\n";
+        assert_eq!(active_opens(text), Some(42));
+        assert_eq!(active_opens("Tcp: RtoMin ActiveOpens\n"), None);
+        let asked = Asked::open().unwrap();
+        let before = asked.count().unwrap();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        assert!(asked.count().unwrap() > before);
+    }
 
     #[test]
     fn an_interface_is_read() {

@@ -5,6 +5,7 @@
 
 mod datagram;
 mod fanout;
+mod pace;
 mod row;
 mod tracked;
 mod tracking;
@@ -20,12 +21,12 @@ use std::{
 use portguard_core::{Fact, Health, Owner, Timestamp};
 use portguard_linux::{
     conntrack::Settings,
-    traffic::{self, Conversation},
+    traffic::{self, Asked, Conversation},
 };
 
 use crate::{clock, config::FanoutPlan, daemon::inbox::Inbox};
 
-use self::{fanout::Fanout, tracking::Tracking};
+use self::{fanout::Fanout, pace::Pace, tracking::Tracking};
 
 use super::tell;
 
@@ -36,7 +37,8 @@ pub(crate) use self::{
 
 const NAME: &str = "connections";
 
-/// How often the kernel is asked as long as connections come and go, and otherwise.
+/// How often the kernel is asked as long as connections come and go, and otherwise; sooner when this
+/// host asked for one and somebody wants to know which processes do.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 const LOOK_IDLY: Duration = Duration::from_secs(10);
 
@@ -174,9 +176,12 @@ pub(crate) fn start(connections: Arc<Connections>, inbox: Inbox) -> io::Result<(
 
 fn watch(connections: &Connections, inbox: &Inbox) {
     let mut fanout = Fanout::default();
+    let mut pace = Pace::new(Asked::open().ok());
     let mut told = None;
     loop {
         connections.tracking.forget();
+        pace.begin();
+        let plan = connections.plan();
         let mut pause = LOOK_IDLY;
         let health = match traffic::conversations(MOST) {
             Ok((found, more)) => {
@@ -185,10 +190,8 @@ fn watch(connections: &Connections, inbox: &Inbox) {
                 if !begun.is_empty() || connections.has_changed() {
                     pause = LOOK_EVERY;
                 }
-                if let Some(plan) = connections.plan() {
-                    for note in fanout.take(&plan, &begun, clock::now()) {
-                        inbox.deliver(Fact::Noted(note));
-                    }
+                for note in plan.iter().flat_map(|plan| fanout.take(plan, &begun, clock::now())) {
+                    inbox.deliver(Fact::Noted(note));
                 }
                 Health::Good
             }
@@ -198,6 +201,9 @@ fn watch(connections: &Connections, inbox: &Inbox) {
             tell(inbox, NAME, health.clone());
             told = Some(health);
         }
-        thread::sleep(pause);
+        match plan {
+            Some(_) => pace.rest_until_asked(pause),
+            None => thread::sleep(pause),
+        }
     }
 }
