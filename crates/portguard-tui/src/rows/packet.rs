@@ -34,8 +34,10 @@ pub(super) fn connection(one: &Connection) -> (String, Vec<Cell>) {
         Some(count) => Cell::ranked(text::size(count), count),
         None => Cell::ranked(text::dash(None), 0),
     };
+    // Its column is as wide as `out`.
+    let direction = if one.direction == "forwarded" { "fwd" } else { one.direction.as_str() };
     let cells = vec![
-        Cell::text(&one.direction),
+        Cell::text(direction),
         Cell::text(&one.protocol),
         Cell::text(text::translated(&one.peer, one.real_peer.as_deref())),
         Cell::text(text::translated(&one.local, one.outside.as_deref())),
