@@ -1,11 +1,12 @@
 //! A log of packets, read on several threads: each line is read by one of them, and each source is
 //! counted by one of them, in the order of the lines, so that more threads find the same.
 
+mod hands;
+
 use std::{
     collections::HashMap,
     net::{IpAddr, Ipv6Addr},
     sync::LazyLock,
-    thread,
     time::Duration,
 };
 
@@ -25,10 +26,8 @@ use crate::{
     exit::Failed,
 };
 
-/// How much is read at a time, in bytes: by one thread what stays in its core's cache, by several
-/// what makes it worth to wait for each other.
+/// How much a thread reads at a time, in bytes: what stays in its core's cache.
 const BLOCK: usize = 256 << 10;
-const SHARED_BLOCK: usize = 2 << 20;
 
 /// How many sources are looked up at a time: memory answers so many questions together (measured:
 /// 8 gain most of it, 64 no more).
@@ -72,6 +71,9 @@ pub(super) struct Found {
     pub(super) over: Vec<(IpAddr, Hits)>,
 }
 
+/// A packet that counts: its source, and when it came.
+type Hit = (IpAddr, i64);
+
 /// One thread's reading: a part of the lines.
 struct Reading<'w> {
     wanted: &'w Wanted,
@@ -79,7 +81,7 @@ struct Reading<'w> {
     now: i64,
     block: Vec<u8>,
     /// The hits of the block, for each counting.
-    hits: Vec<Vec<(IpAddr, i64)>>,
+    hits: Vec<Vec<Hit>>,
     found: Found,
 }
 
@@ -102,25 +104,13 @@ pub(super) fn scan(
     progress: &mut Progress,
 ) -> Result<Found, Failed> {
     let mut blocks = Blocks::open(path)?;
-    let block = if threads == 1 { BLOCK } else { SHARED_BLOCK };
     let now = lines::now()?;
     let mut readings: Vec<_> = (0..threads).map(|_| Reading::new(wanted, now, threads)).collect();
     let mut countings: Vec<_> =
         (0..threads).map(|_| Counting::new(wanted, MOST_SOURCES / threads)).collect();
-    loop {
-        for reading in &mut readings {
-            blocks.fill(&mut reading.block, block)?;
-        }
-        if readings[0].block.is_empty() {
-            break;
-        }
-        each(&mut readings, |_, reading| reading.read());
-        each(&mut countings, |number, counting| {
-            for reading in &readings {
-                reading.hits[number].chunks(TOGETHER).for_each(|some| counting.add_all(some));
-            }
-        });
-        progress.show(readings.iter().map(|reading| reading.found.lines).sum());
+    match (&mut readings[..], &mut countings[..]) {
+        ([reading], [counting]) => read_alone(&mut blocks, reading, counting, progress)?,
+        (all, countings) => hands::read_all(&mut blocks, all, countings, progress)?,
     }
     let mut all = Found { cut: blocks.cut(), ..Found::default() };
     for reading in &readings {
@@ -143,17 +133,22 @@ pub(super) fn over<'c>(countings: impl Iterator<Item = &'c Counting>) -> Vec<(Ip
     over
 }
 
-/// Does something with each, at the same time; one alone needs no thread.
-fn each<T: Send>(all: &mut [T], act: impl Fn(usize, &mut T) + Sync) {
-    if let [one] = all {
-        return act(0, one);
-    }
-    thread::scope(|scope| {
-        for (number, one) in all.iter_mut().enumerate() {
-            let act = &act;
-            scope.spawn(move || act(number, one));
+/// Reads all blocks; one alone needs no thread.
+fn read_alone(
+    blocks: &mut Blocks,
+    reading: &mut Reading<'_>,
+    counting: &mut Counting,
+    progress: &mut Progress,
+) -> Result<(), Failed> {
+    loop {
+        blocks.fill(&mut reading.block, BLOCK)?;
+        if reading.block.is_empty() {
+            return Ok(());
         }
-    });
+        reading.read();
+        counting.add_block(&reading.hits[0]);
+        progress.show(reading.found.lines);
+    }
 }
 
 impl<'w> Reading<'w> {
@@ -241,8 +236,13 @@ impl Counting {
         self.sources.len()
     }
 
+    /// Counts the packets of a block.
+    fn add_block(&mut self, hits: &[Hit]) {
+        hits.chunks(TOGETHER).for_each(|some| self.add_all(some));
+    }
+
     /// Counts some packets.
-    fn add_all(&mut self, hits: &[(IpAddr, i64)]) {
+    fn add_all(&mut self, hits: &[Hit]) {
         // What counts one waits for the memory that it is in, and what is behind it waits too: looks
         // that change nothing wait for all of them together.
         for (source, _) in hits {
@@ -284,37 +284,49 @@ fn bits_of(source: IpAddr) -> u128 {
 
 #[cfg(test)]
 mod tests {
-    use std::fmt::Write as _;
-
     use super::*;
 
-    #[test]
-    fn more_threads_find_the_same() {
-        let mut text = String::new();
-        for number in 0..40_000_u32 {
-            let (second, host) = (number / 700, number.wrapping_mul(2_654_435_761) >> 22);
-            writeln!(
-                text,
-                "2026-11-20T10:00:{second:02} h kernel: IPTABLES-BLOCKED: IN=e OUT= SRC=10.0.{}.{} DST=10.1.0.1 LEN=60 \
-                 TTL=64 PROTO=TCP SPT=1 DPT=2 ",
-                host >> 8,
-                host & 255
-            )
-            .unwrap();
-        }
+    fn line(second: u32, host: u32) -> String {
+        format!(
+            "2026-11-20T10:00:{second:02} h kernel: IPTABLES-BLOCKED: IN=e OUT= SRC=10.0.{}.{} DST=10.1.0.1 LEN=60 \
+             TTL=64 PROTO=TCP SPT=1 DPT=2 \n",
+            host >> 8,
+            host & 255
+        )
+    }
+
+    fn scanned(text: &str, threads: usize) -> Found {
         let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), &text).unwrap();
+        std::fs::write(file.path(), text).unwrap();
         let wanted = Wanted {
             rule: "BLOCKED".into(),
             kind: PacketType::Tcp,
             howmany: 30,
             within: Duration::from_secs(42),
         };
-        let one = scan(file.path(), &wanted, 1, &mut Progress::default()).unwrap();
+        scan(file.path(), &wanted, threads, &mut Progress::default()).unwrap()
+    }
+
+    #[test]
+    fn more_threads_find_the_same() {
+        let each = |number: u32| line(number / 700, number.wrapping_mul(2_654_435_761) >> 22);
+        let text: String = (0..40_000).map(each).collect();
+        let one = scanned(&text, 1);
         assert_eq!((one.lines, one.matched, one.sources), (40_000, 40_000, 1_024));
         assert!(!one.over.is_empty() && one.over.len() < 1_024, "{}", one.over.len());
-        for threads in 2..4 {
-            assert_eq!(scan(file.path(), &wanted, threads, &mut Progress::default()).unwrap(), one);
+        for threads in 2..6 {
+            assert_eq!(scanned(&text, threads), one);
+        }
+    }
+
+    #[test]
+    fn more_threads_than_blocks_end() {
+        for text in [String::new(), line(1, 1), [line(1, 1), line(1, 2)].concat()] {
+            let one = scanned(&text, 1);
+            assert_eq!(usize::try_from(one.lines).unwrap(), text.lines().count());
+            for threads in 2..6 {
+                assert_eq!(scanned(&text, threads), one);
+            }
         }
     }
 }
