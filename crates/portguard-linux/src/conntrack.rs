@@ -8,6 +8,7 @@ mod flow;
 
 use std::{fs, io};
 
+use netlink_packet_core::{NLM_F_DUMP, NLM_F_REQUEST, NLMSG_DONE, NLMSG_ERROR};
 use netlink_sys::protocols::NETLINK_NETFILTER;
 use rustix::net::RecvFlags;
 
@@ -20,11 +21,6 @@ pub use flow::{Flow, Pair, read_flow};
 const SUBSYSTEM: u16 = 1;
 const NEW: u8 = 0;
 const GET: u16 = 1;
-
-/// `NLM_F_REQUEST | NLM_F_DUMP` and the types of what ends an answer (`linux/netlink.h`).
-const REQUEST_DUMP: u16 = 0x301;
-const ERROR: u16 = 2;
-const DONE: u16 = 3;
 
 /// Length of the request: `struct nlmsghdr` and `struct nfgenmsg`.
 const REQUEST: u32 = 20;
@@ -58,8 +54,8 @@ pub fn read(most: usize, mut each: impl FnMut(Flow)) -> io::Result<usize> {
         let (length, _) = rustix::net::recv(&socket, &mut datagram[..], RecvFlags::empty())?;
         for message in messages(&datagram[..length]) {
             match (message.netlink_type, message.kind_of(SUBSYSTEM)) {
-                (DONE, _) => return Ok(told),
-                (ERROR, _) => return refused(message.error_number()).map(|()| told),
+                (NLMSG_DONE, _) => return Ok(told),
+                (NLMSG_ERROR, _) => return refused(message.error_number()).map(|()| told),
                 // The kernel ends an answer that nobody reads to its end when the socket is closed.
                 (_, Some(NEW)) if told == most => return Ok(told),
                 (_, Some(NEW)) => {
@@ -91,7 +87,7 @@ pub fn settings() -> Settings {
 fn request() -> Vec<u8> {
     let mut bytes = REQUEST.to_ne_bytes().to_vec();
     bytes.extend((SUBSYSTEM << 8 | GET).to_ne_bytes());
-    bytes.extend(REQUEST_DUMP.to_ne_bytes());
+    bytes.extend((NLM_F_REQUEST | NLM_F_DUMP).to_ne_bytes());
     bytes.resize(REQUEST as usize, 0);
     bytes
 }

@@ -8,9 +8,12 @@ use std::{
     time::Duration,
 };
 
+use netlink_packet_core::{NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NLMSG_DONE, NLMSG_ERROR};
 use netlink_sys::{Socket as Netlink, SocketAddr, protocols::NETLINK_SOCK_DIAG};
 use portguard_core::{Port, Protocol};
 use rustix::net::{RecvFlags, sockopt};
+
+use crate::netlink::wire::{attribute, messages};
 
 /// How long the kernel may take for one datagram of an answer.
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
@@ -21,13 +24,8 @@ const DATAGRAM: usize = 64 << 10;
 /// How often a dump is begun anew because something changed while it ran.
 const ATTEMPTS: usize = 3;
 
-/// `SOCK_DIAG_BY_FAMILY`, `NLM_F_REQUEST | NLM_F_DUMP`, and the types of a netlink message
-/// (`linux/sock_diag.h`, `linux/netlink.h`).
+/// `SOCK_DIAG_BY_FAMILY` (`linux/sock_diag.h`).
 const BY_FAMILY: u16 = 20;
-const REQUEST_DUMP: u16 = 0x301;
-const MESSAGE_ERROR: u16 = 2;
-const MESSAGE_DONE: u16 = 3;
-const DUMP_INTERRUPTED: u16 = 0x10;
 
 /// TCP states (`net/tcp_states.h`); a UDP socket that waits for anybody is in `CLOSE`.
 const CLOSE: u32 = 7;
@@ -105,12 +103,12 @@ impl Scan {
         loop {
             let (length, _) =
                 rustix::net::recv(&self.socket, &mut self.datagram[..], RecvFlags::empty())?;
-            for (kind, flags, body) in messages(&self.datagram[..length]) {
-                is_whole &= flags & DUMP_INTERRUPTED == 0;
-                match kind {
-                    MESSAGE_DONE => return Ok(is_whole),
-                    MESSAGE_ERROR => return Err(io::Error::other("the kernel refused a dump")),
-                    _ => found.extend(read(protocol, body)),
+            for message in messages(&self.datagram[..length]) {
+                is_whole &= message.flags & NLM_F_DUMP_INTR == 0;
+                match message.netlink_type {
+                    NLMSG_DONE => return Ok(is_whole),
+                    NLMSG_ERROR => return Err(io::Error::other("the kernel refused a dump")),
+                    _ => found.extend(read(protocol, message.payload)),
                 }
             }
         }
@@ -123,23 +121,12 @@ fn request(family: u8, protocol: Protocol, states: u32) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(HEADER + DIAG_REQUEST);
     bytes.extend(length.to_ne_bytes());
     bytes.extend(BY_FAMILY.to_ne_bytes());
-    bytes.extend(REQUEST_DUMP.to_ne_bytes());
+    bytes.extend((NLM_F_REQUEST | NLM_F_DUMP).to_ne_bytes());
     bytes.extend([0; 8]);
     bytes.extend([family, protocol.number(), 0, 0]);
     bytes.extend(states.to_ne_bytes());
     bytes.resize(HEADER + DIAG_REQUEST, 0);
     bytes
-}
-
-/// Returns the messages of a datagram: type, flags, body.
-fn messages(datagram: &[u8]) -> impl Iterator<Item = (u16, u16, &[u8])> {
-    let mut rest = datagram;
-    std::iter::from_fn(move || {
-        let length = u32_at(rest, 0)? as usize;
-        let message = rest.get(..length).filter(|message| message.len() >= HEADER)?;
-        rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
-        Some((u16_at(message, 4)?, u16_at(message, 6)?, &message[HEADER..]))
-    })
 }
 
 /// Reads a `struct inet_diag_msg` with its attributes.
@@ -157,23 +144,6 @@ fn read(protocol: Protocol, body: &[u8]) -> Option<Socket> {
     // Port 0: a TCP socket before it is bound, or a UDP socket that nobody can send to.
     let port = Port { protocol, number };
     (number > 0).then_some(Socket { port, address, v6_only, cookie, inode, user })
-}
-
-fn attribute(attributes: &[u8], wanted: u16) -> Option<&[u8]> {
-    let mut rest = attributes;
-    while let (Some(length), Some(kind)) = (u16_at(rest, 0), u16_at(rest, 2)) {
-        let length = usize::from(length);
-        let value = rest.get(4..length)?;
-        if kind == wanted {
-            return Some(value);
-        }
-        rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
-    }
-    None
-}
-
-fn u16_at(bytes: &[u8], offset: usize) -> Option<u16> {
-    Some(u16::from_ne_bytes(bytes.get(offset..offset + 2)?.try_into().ok()?))
 }
 
 fn u32_at(bytes: &[u8], offset: usize) -> Option<u32> {

@@ -18,7 +18,8 @@ pub(crate) struct Message<'bytes> {
     pub(crate) sequence: u32,
     /// Who asked for the change that a notification tells of.
     pub(crate) port_id: u32,
-    payload: &'bytes [u8],
+    /// What is behind the head of every message.
+    pub(crate) payload: &'bytes [u8],
 }
 
 impl<'bytes> Message<'bytes> {
