@@ -29,6 +29,6 @@ pub use crate::{
     ask::Unanswered,
     look::{Colours, Look},
     run::{TopError, run},
-    text::{size, translated},
+    text::{address_of, size, translated},
     watch::Daemon,
 };

@@ -155,10 +155,9 @@ pub(crate) fn end_point(address: &str, port: Option<u16>) -> String {
 }
 
 /// Returns the address of an end point (`192.0.2.1:22`, `[2001:db8::1]:22`, `192.0.2.1`).
-pub(crate) fn address_of(end_point: &str) -> Option<String> {
+pub fn address_of(end_point: &str) -> Option<IpAddr> {
     let alone = || end_point.parse::<IpAddr>().ok();
-    let address = end_point.parse::<SocketAddr>().map(|end| end.ip()).ok().or_else(alone)?;
-    Some(address.to_string())
+    end_point.parse::<SocketAddr>().map(|end| end.ip()).ok().or_else(alone)
 }
 
 /// Returns an end of a connection, and in brackets what is in its place on the other side of a
@@ -210,8 +209,8 @@ mod tests {
         assert_eq!(time_of_day("2026-11-20T09:14:02.120Z"), "09:14:02");
         assert_eq!(second("1970-01-02T00:00:01.5Z"), Some(86_401));
         assert_eq!(clock(86_400 + 3_661), "01:01:01");
-        assert_eq!(address_of("[2001:db8::1]:22").as_deref(), Some("2001:db8::1"));
-        assert_eq!(address_of("2001:db8::1").as_deref(), Some("2001:db8::1"));
+        assert_eq!(address_of("[2001:db8::1]:22"), Some("2001:db8::1".parse().unwrap()));
+        assert_eq!(address_of("2001:db8::1"), Some("2001:db8::1".parse().unwrap()));
         assert_eq!(address_of("nonsense"), None);
     }
 }

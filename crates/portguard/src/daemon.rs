@@ -69,7 +69,7 @@ use self::{
 pub(crate) use api::WEB_USER;
 pub(crate) use api::described as described_api;
 pub(crate) use remote::LastFile;
-pub(crate) use source::{knocks::host_secret, reports::ReportPlan};
+pub(crate) use source::{connections::Direction, knocks::host_secret, reports::ReportPlan};
 pub(crate) use system::{notify_ready, surroundings};
 
 /// How often a trap whose port was taken is tried again.

@@ -176,7 +176,8 @@ fn packet_decision(one: &Packet) -> About {
 
 fn connection(one: &Connection) -> About {
     let peer = one.real_peer.as_ref().unwrap_or(&one.peer);
-    let mut about = About { subject: text::address_of(peer), ..About::default() };
+    let address = text::address_of(peer).map(|address| address.to_string());
+    let mut about = About { subject: address, ..About::default() };
     about.say("peer", Some(&one.peer));
     about.say("real peer", one.real_peer.as_ref());
     about.say("local", Some(&one.local));

@@ -1,13 +1,11 @@
 //! Connections and interfaces as text.
 
-use std::net::SocketAddr;
-
-use clap::{Args, ValueEnum};
+use clap::Args;
 use portguard_api::traffic::{Connection, Connections, Counts, Interface};
 use portguard_core::Subject;
-use portguard_tui::{size, translated};
+use portguard_tui::{address_of, size, translated};
 
-use crate::exit::Failed;
+use crate::{daemon::Direction, exit::Failed};
 
 use super::{Global, client::Client, show};
 
@@ -16,7 +14,7 @@ use super::{Global, client::Client, show};
 pub(crate) struct ConnectionsArgs {
     /// Only those that go this way.
     #[arg(long, value_enum, value_name = "D")]
-    pub(crate) direction: Option<Way>,
+    pub(crate) direction: Option<Direction>,
     /// Only those of this protocol (`tcp`, `udp`, `icmp`, `sctp`, ..., or a number).
     #[arg(long, value_name = "P")]
     pub(crate) protocol: Option<String>,
@@ -30,7 +28,9 @@ impl ConnectionsArgs {
         let is_of = |subject: &Subject| {
             let ends = [&one.local, &one.peer].into_iter();
             let mut ends = ends.chain(&one.outside).chain(&one.real_peer);
-            ends.any(|end| address(end).is_some_and(|address| subject.covers(&address)))
+            ends.any(|end| {
+                address_of(end).is_some_and(|address| subject.covers(&Subject::address(address)))
+            })
         };
         self.direction.is_none_or(|direction| one.direction == direction.word())
             && self
@@ -38,24 +38,6 @@ impl ConnectionsArgs {
                 .as_ref()
                 .is_none_or(|protocol| one.protocol.eq_ignore_ascii_case(protocol))
             && self.subject.as_ref().is_none_or(is_of)
-    }
-}
-
-/// Which way a connection goes.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum Way {
-    /// To this host.
-    In,
-    /// From this host.
-    Out,
-    /// Through this host.
-    Forwarded,
-}
-
-impl Way {
-    /// Returns how the daemon says it.
-    pub(crate) fn word(self) -> String {
-        format!("{self:?}").to_lowercase()
     }
 }
 
@@ -101,13 +83,6 @@ fn row(one: &Connection) -> Vec<String> {
         one.sent.map_or_else(dash, size),
         show::left(Some(one.seconds)),
     ]
-}
-
-/// Returns the address of an end, with or without a port.
-fn address(end: &str) -> Option<Subject> {
-    let alone = || end.parse().ok();
-    let address = end.parse().map(|end: SocketAddr| end.ip()).ok().or_else(alone)?;
-    Some(Subject::address(address))
 }
 
 /// Shows what came and went through each interface.

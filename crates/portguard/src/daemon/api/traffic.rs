@@ -12,7 +12,7 @@ use portguard_linux::traffic;
 use crate::{
     clock::{self, rfc3339},
     config::protocol_name,
-    daemon::source::connections::{Asker, Direction, Listed, Row},
+    daemon::source::connections::{Asker, Listed, Row},
 };
 
 use super::{Desk, answer::Failure, role::MayRead};
@@ -63,7 +63,7 @@ fn connection(row: Row) -> Connection {
     let (received, sent) = bytes.unzip();
     let owner = owner.as_ref();
     Connection {
-        direction: direction_word(direction).to_owned(),
+        direction: direction.word().to_owned(),
         asked_by: asker_word(asker).to_owned(),
         protocol: protocol_name(ends.protocol),
         local: end_point(ends.local),
@@ -81,14 +81,6 @@ fn connection(row: Row) -> Connection {
         sent,
         since: rfc3339(since),
         seconds: clock::now().since(since).as_secs(),
-    }
-}
-
-fn direction_word(direction: Direction) -> &'static str {
-    match direction {
-        Direction::In => "in",
-        Direction::Out => "out",
-        Direction::Forwarded => "forwarded",
     }
 }
 

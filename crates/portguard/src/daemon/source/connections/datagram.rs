@@ -25,9 +25,9 @@ impl Datagrams {
     /// Returns the inode of the socket that gets what comes: as the kernel has it, one that is
     /// connected with the peer, otherwise one bound to the address, otherwise one for any.
     pub(super) fn inode(&self, ends: &Ends) -> Option<u64> {
-        let takes = |held: &&Held| rank(held, ends).is_some();
-        let sockets = self.0.get(&ends.local.port())?.iter().filter(takes);
-        sockets.max_by_key(|held| rank(held, ends)).map(|held| held.inode)
+        let sockets = self.0.get(&ends.local.port())?.iter();
+        let ranked = sockets.filter_map(|held| Some((rank(held, ends)?, held.inode)));
+        ranked.max_by_key(|(rank, _)| *rank).map(|(_, inode)| inode)
     }
 }
 

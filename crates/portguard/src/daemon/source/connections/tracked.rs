@@ -3,6 +3,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use clap::ValueEnum;
 use portguard_core::{Subject, Timestamp};
 use portguard_linux::{conntrack::Flow, host::Attached};
 
@@ -18,7 +19,7 @@ pub(crate) struct Ends {
 }
 
 /// Where a connection goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Direction {
     /// To this host.
     In,
@@ -26,6 +27,17 @@ pub(crate) enum Direction {
     Out,
     /// Through this host.
     Forwarded,
+}
+
+impl Direction {
+    /// Returns what faces call it.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::In => "in",
+            Self::Out => "out",
+            Self::Forwarded => "forwarded",
+        }
+    }
 }
 
 /// Who asked for a connection.
