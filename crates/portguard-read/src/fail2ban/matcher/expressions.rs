@@ -209,18 +209,17 @@ impl Expression {
             }
             let Some((start, end)) = search.span(*number) else { continue };
             let value = &text[start..end];
-            if *role == Role::Plain {
-                known.set(*name, value);
-                continue;
-            }
-            let before = known.of(*name).filter(|before| !before.is_empty());
+            let before = match role {
+                Role::Plain => None,
+                Role::Instead | Role::Added => known.of(*name).filter(|before| !before.is_empty()),
+            };
             match (role, before) {
                 (_, None) => known.set(*name, value),
                 (Role::Added, Some(before)) => {
                     let both = format!("{before}, {value}");
                     known.set(*name, &both);
                 }
-                (Role::Plain | Role::Instead, Some(_)) => {}
+                (_, Some(_)) => {}
             }
         }
     }
