@@ -12,7 +12,7 @@ use portguard_linux::traffic;
 use crate::{
     clock::{self, rfc3339},
     config::protocol_name,
-    daemon::source::connections::{Asker, Listed, Row},
+    daemon::source::connections::{Asker, Listed, Row, Seen},
 };
 
 use super::{Desk, answer::Failure, role::MayRead};
@@ -57,7 +57,8 @@ pub(super) async fn interfaces(_: MayRead) -> Result<Json<Vec<Interface>>, Failu
 }
 
 fn connection(row: Row) -> Connection {
-    let Row { ends, direction, asker, outside, real_peer, state, bytes, since, owner, user } = row;
+    let Row { seen, since, owner, user } = row;
+    let Seen { ends, direction, asker, outside, real_peer, state, bytes } = seen;
     let text = |one: &Arc<str>| one.to_string();
     let number = user.map(|user| user.to_string()).unwrap_or_default();
     let (received, sent) = bytes.unzip();

@@ -32,7 +32,7 @@ use super::tell;
 
 pub(crate) use self::{
     row::Row,
-    tracked::{Asker, Direction},
+    tracked::{Asker, Direction, Seen},
 };
 
 const NAME: &str = "connections";

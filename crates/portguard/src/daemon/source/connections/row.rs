@@ -7,24 +7,14 @@ use portguard_core::{Owner, Protocol, Timestamp};
 
 use super::{
     Known,
-    tracked::{Asker, Direction, Ends},
+    tracked::{Asker, Direction, Ends, Seen},
     tracking::{Flow, Reading},
 };
 
 /// A connection.
 #[derive(Clone, Debug)]
 pub(crate) struct Row {
-    pub(crate) ends: Ends,
-    pub(crate) direction: Direction,
-    pub(crate) asker: Asker,
-    /// What the peer sees of the end here, where that is something else.
-    pub(crate) outside: Option<SocketAddr>,
-    /// Who the peer really is, where the end here sees something else.
-    pub(crate) real_peer: Option<SocketAddr>,
-    pub(crate) state: &'static str,
-    /// Bytes that came and that went: of a TCP socket what was said, otherwise whole packets; `None`
-    /// where they are not counted.
-    pub(crate) bytes: Option<(u64, u64)>,
+    pub(crate) seen: Seen,
     /// When it began, or was seen first.
     pub(crate) since: Timestamp,
     pub(crate) owner: Option<Owner>,
@@ -47,21 +37,21 @@ pub(super) fn rows(known: Vec<Known>, reading: &Reading, now: Timestamp) -> Vec<
         rows.push(of_socket(one, ends, reading.flows.get(&ends), now));
     }
     // What had a socket and has none any more is over.
-    let is_alone = |flow: &&Flow| !flow.has_socket && !taken.contains(&flow.tracked.ends);
+    let is_alone = |flow: &&Flow| !flow.has_socket && !taken.contains(&flow.tracked.seen.ends);
     rows.extend(reading.flows.values().filter(is_alone).map(of_flow));
-    rows.sort_by_key(|row| (std::cmp::Reverse(row.since), row.ends));
+    rows.sort_by_key(|row| (std::cmp::Reverse(row.since), row.seen.ends));
     rows
 }
 
 fn of_socket(known: Known, ends: Ends, flow: Option<&Flow>, now: Timestamp) -> Row {
     let Known { conversation, since, owner } = known;
-    let tracked = flow.map(|flow| flow.tracked);
+    let tracked = flow.map(|flow| flow.tracked.seen);
     let (direction, asker) = if conversation.is_outbound {
         (Direction::Out, Asker::Local)
     } else {
         (Direction::In, Asker::Peer)
     };
-    Row {
+    let seen = Seen {
         ends,
         direction,
         asker,
@@ -69,26 +59,17 @@ fn of_socket(known: Known, ends: Ends, flow: Option<&Flow>, now: Timestamp) -> R
         real_peer: tracked.and_then(|one| one.real_peer),
         state: conversation.state,
         bytes: conversation.bytes.or(tracked.and_then(|one| one.bytes)),
-        since: tracked.and_then(|one| one.begun).unwrap_or(since).min(now),
+    };
+    Row {
+        seen,
+        since: flow.and_then(|flow| flow.tracked.begun).unwrap_or(since).min(now),
         owner,
         user: Some(conversation.user),
     }
 }
 
 fn of_flow(flow: &Flow) -> Row {
-    let tracked = flow.tracked;
-    Row {
-        ends: tracked.ends,
-        direction: tracked.direction,
-        asker: tracked.asker,
-        outside: tracked.outside,
-        real_peer: tracked.real_peer,
-        state: tracked.state,
-        bytes: tracked.bytes,
-        since: flow.since,
-        owner: flow.owner.clone(),
-        user: None,
-    }
+    Row { seen: flow.tracked.seen, since: flow.since, owner: flow.owner.clone(), user: None }
 }
 
 #[cfg(test)]
@@ -116,7 +97,7 @@ mod tests {
 
     fn flow(protocol: u8, local: &str, peer: &str, has_socket: bool) -> (Ends, Flow) {
         let ends = Ends { protocol, local: local.parse().unwrap(), peer: peer.parse().unwrap() };
-        let tracked = Tracked {
+        let seen = Seen {
             ends,
             direction: Direction::In,
             asker: Asker::Peer,
@@ -124,9 +105,8 @@ mod tests {
             real_peer: None,
             state: "syn-recv",
             bytes: Some((70, 80)),
-            begun: Some(Timestamp::from_secs(400)),
-            id: 1,
         };
+        let tracked = Tracked { seen, begun: Some(Timestamp::from_secs(400)), id: 1 };
         (ends, Flow { tracked, since: Timestamp::from_secs(400), has_socket, owner: None })
     }
 
@@ -134,9 +114,9 @@ mod tests {
     fn told(known: Vec<Known>, flows: Vec<(Ends, Flow)>) -> Vec<String> {
         let reading = Reading { flows: flows.into_iter().collect(), ..Reading::default() };
         let told = rows(known, &reading, NOW).into_iter().map(|row| {
-            let received = row.bytes.map(|(received, _)| received);
-            let outside = row.outside.map(|end| format!(" {end}")).unwrap_or_default();
-            format!("{} {received:?} {}{outside}", row.state, row.since.as_millis() / 1_000)
+            let received = row.seen.bytes.map(|(received, _)| received);
+            let outside = row.seen.outside.map(|end| format!(" {end}")).unwrap_or_default();
+            format!("{} {received:?} {}{outside}", row.seen.state, row.since.as_millis() / 1_000)
         });
         told.collect()
     }

@@ -49,9 +49,9 @@ pub(crate) enum Asker {
     Peer,
 }
 
-/// A tracked connection.
+/// A connection as it is shown, whoever knows of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Tracked {
+pub(crate) struct Seen {
     pub(crate) ends: Ends,
     pub(crate) direction: Direction,
     pub(crate) asker: Asker,
@@ -60,8 +60,15 @@ pub(crate) struct Tracked {
     /// Who the peer really is, where the end here sees something else.
     pub(crate) real_peer: Option<SocketAddr>,
     pub(crate) state: &'static str,
-    /// Bytes of packets that came from the peer, and that went to it.
+    /// Bytes that came from the peer and that went to it: of a TCP socket what was said, otherwise
+    /// whole packets; `None` where they are not counted.
     pub(crate) bytes: Option<(u64, u64)>,
+}
+
+/// A tracked connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Tracked {
+    pub(crate) seen: Seen,
     /// When it began, if the kernel keeps that.
     pub(crate) begun: Option<Timestamp>,
     /// The kernel's number.
@@ -73,7 +80,7 @@ impl Tracked {
     pub(crate) fn of(flow: &Flow, host: &Attached) -> Option<Self> {
         let (direction, asker) = way(flow, host)?;
         let (question, reply) = (flow.question, flow.reply);
-        let (local, seen, peer, real) = match asker {
+        let (local, outside, peer, real) = match asker {
             Asker::Local => {
                 (question.source, reply.destination, question.destination, reply.source)
             }
@@ -87,17 +94,16 @@ impl Tracked {
             Asker::Peer => (question, reply),
         });
         let millis = |begun: std::time::Duration| u64::try_from(begun.as_millis()).unwrap_or(0);
-        Some(Self {
+        let seen = Seen {
             ends: Ends { protocol: flow.protocol, local, peer },
             direction,
             asker,
-            outside: (seen != local).then_some(seen),
+            outside: (outside != local).then_some(outside),
             real_peer: (real != peer).then_some(real),
             state: flow.state,
             bytes,
-            begun: flow.begun.map(millis).map(Timestamp::from_millis),
-            id: flow.id,
-        })
+        };
+        Some(Self { seen, begun: flow.begun.map(millis).map(Timestamp::from_millis), id: flow.id })
     }
 }
 
@@ -179,10 +185,12 @@ mod tests {
     }
 
     fn told(text: &str) -> String {
-        let Some(one) = Tracked::of(&flow(text), &host()) else { return "nothing".to_owned() };
+        let Some(Tracked { seen: one, .. }) = Tracked::of(&flow(text), &host()) else {
+            return "nothing".to_owned();
+        };
         let outside = one.outside.map(|end| format!(" as {end}")).unwrap_or_default();
         let real = one.real_peer.map(|end| format!(" really {end}")).unwrap_or_default();
-        let Tracked { direction, asker, ends: Ends { local, peer, .. }, bytes, .. } = one;
+        let Seen { direction, asker, ends: Ends { local, peer, .. }, bytes, .. } = one;
         let (received, sent) = bytes.unwrap();
         format!("{direction:?} {asker:?} {local}{outside} {peer}{real} {received} {sent}")
     }

@@ -114,7 +114,7 @@ impl Reading {
         let mut alone = 0;
         let read = conntrack::read(READ_MOST, |flow| {
             let Some(tracked) = Tracked::of(&flow, &host) else { return };
-            let has_socket = sockets.contains(&tracked.ends);
+            let has_socket = sockets.contains(&tracked.seen.ends);
             match (has_socket, flow.is_over) {
                 (false, true) => return,
                 (false, false) if alone == MOST => {
@@ -123,13 +123,13 @@ impl Reading {
                 }
                 _ => {}
             }
-            let known = before.flows.get(&tracked.ends);
+            let known = before.flows.get(&tracked.seen.ends);
             let known = known.filter(|known| known.tracked.id == tracked.id);
             let seen = known.map_or(now, |known| known.since);
             let since = tracked.begun.map_or(seen, |begun| begun.min(now));
             let flow = Flow { tracked, since, has_socket, owner: None };
             // While the table grows, the kernel may tell of one twice.
-            let is_first = self.flows.insert(tracked.ends, flow).is_none();
+            let is_first = self.flows.insert(tracked.seen.ends, flow).is_none();
             alone += usize::from(is_first && !has_socket);
         })?;
         if read == READ_MOST {
@@ -142,14 +142,15 @@ impl Reading {
     /// Finds who has the UDP flows of this host; who is known from before is not looked for again.
     fn find_owners(&mut self, before: &BTreeMap<u64, Owner>) {
         let is_own = |flow: &&Flow| {
-            let is_udp = flow.tracked.ends.protocol == Protocol::Udp.number();
-            is_udp && flow.tracked.direction != Direction::Forwarded
+            let is_udp = flow.tracked.seen.ends.protocol == Protocol::Udp.number();
+            is_udp && flow.tracked.seen.direction != Direction::Forwarded
         };
         if !self.flows.values().any(|flow| is_own(&flow)) {
             return;
         }
         let sockets = Datagrams::new(holder::datagram_sockets().unwrap_or_default());
-        let inode = |flow: &Flow| Some((flow.tracked.ends, sockets.inode(&flow.tracked.ends)?));
+        let inode =
+            |flow: &Flow| Some((flow.tracked.seen.ends, sockets.inode(&flow.tracked.seen.ends)?));
         let inodes: BTreeMap<Ends, u64> =
             self.flows.values().filter(is_own).filter_map(inode).collect();
         self.owners = owners(inodes.values().copied().collect(), before);
@@ -165,12 +166,12 @@ impl Reading {
         let mut forwarded: Vec<&mut Flow> = self
             .flows
             .values_mut()
-            .filter(|flow| flow.tracked.direction == Direction::Forwarded)
+            .filter(|flow| flow.tracked.seen.direction == Direction::Forwarded)
             .collect();
         if forwarded.is_empty() {
             return;
         }
-        let behind = |flow: &Flow| flow.tracked.ends.local.ip();
+        let behind = |flow: &Flow| flow.tracked.seen.ends.local.ip();
         let inhabitants = inhabitants(&forwarded.iter().map(|flow| behind(flow)).collect());
         for flow in &mut forwarded {
             flow.owner = inhabitants.get(&behind(flow)).cloned();
